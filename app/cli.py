@@ -27,7 +27,7 @@ from app.database.migration_lock import MigrationNeedsDirectConnection, migratio
 from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.database.transaction import write_transaction
 from app.enums import Role
-from app.errors import BackupFailed, CopyFailed, Problem
+from app.errors import BackupFailed, CopyFailed, Problem, SnapshotFailed
 from app.imports.readers.options import FileRefused, MappingRefused
 from app.settings import (
     InvalidSettings,
@@ -55,7 +55,7 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **kwargs)
         except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as error:
             raise click.ClickException(str(error)) from None
-        except (BackupFailed, CopyFailed) as error:
+        except (BackupFailed, CopyFailed, SnapshotFailed) as error:
             raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
             raise click.ClickException(_describe_database_error(error)) from None
@@ -257,6 +257,25 @@ def copy_(target: str) -> None:
     with closing(_open_database(settings)) as source, closing(_open_database(other)) as database:
         mark = copy_register(source, database, settings.title)
     click.echo(f"Copied the register {mark.id} at seq {mark.seq}.")
+
+
+@main.command()
+@click.argument("target")
+@cli_errors
+def snapshot(target: str) -> None:
+    """Write the tables as Parquet files to TARGET: a folder, or s3://BUCKET/PREFIX (see docs/files.md)."""
+    from app.http.parquet import is_available  # noqa: PLC0415 - the other commands do not need it
+    from app.register.package import read_state  # noqa: PLC0415 - as above
+    from app.register.snapshot import write_snapshot  # noqa: PLC0415 - as above
+
+    if not is_available():
+        raise click.ClickException("Snapshots are written by pyarrow. Run: pip install 'counterclaim[parquet]'")
+    settings = read_settings()
+    with closing(_open_database(settings)) as database:
+        state = read_state(database, settings.title, settings.terms or None)
+        for path in write_snapshot(database, state, target):
+            click.echo(path)
+    click.echo(f"The snapshot of the register {state.id} at seq {state.seq} is complete.")
 
 
 @main.command()

@@ -324,6 +324,10 @@ class CopyFailed(Exception):
     """A register cannot be copied to a database."""
 
 
+class SnapshotFailed(Exception):
+    """A snapshot for analysts cannot be written."""
+
+
 def known_problems() -> dict[str, type[Problem]]:
     """Return every problem class by its code."""
     classes: list[type[Problem]] = [Problem, *Problem.__subclasses__(), *InvalidRequest.__subclasses__()]

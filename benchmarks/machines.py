@@ -32,6 +32,9 @@ COMMIT_INTERVAL_SECONDS = 0.1
 OWN_WRITES = 100
 LOST_WRITES = 5
 MIXED_REQUESTS = 1_000
+SAME_LINKS = {"COUNTERCLAIM_BASE_URL": "http://register.example"}
+"""A setting by which answers of services on different ports are the same."""
+
 COST_ROUNDS = 5
 READS_PER_ROUND = 200
 SOURCE = {"kind": "think_tank", "interest": "independent"}
@@ -71,7 +74,7 @@ listen postgresql
 
 def client_of(service: Service) -> httpx.Client:
     """Return a client of a service, with a key."""
-    headers = {"Authorization": f"Bearer {service.key}", "Host": "register.example"}  # links contain the host
+    headers = {"Authorization": f"Bearer {service.key}"}
     return httpx.Client(base_url=f"http://127.0.0.1:{service.port}", headers=headers, timeout=30)
 
 
@@ -233,7 +236,7 @@ def measure_poolers(folder: Path, primary: Cluster, direct: Service) -> dict[str
         with ExitStack() as stack:
             port = stack.enter_context(proxy(name, folder, primary.port, size))
             url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-            services = [Service(url, folder, key=direct.key) for _ in range(2)]
+            services = [Service(url, folder, key=direct.key, settings=SAME_LINKS) for _ in range(2)]
             time.sleep(1)
             for service in services:
                 stack.callback(service.stop)
@@ -302,7 +305,7 @@ def measure(folder: Path) -> dict[str, Any]:
         }
         for service in services:
             service.stop()
-        direct = Service(primary.url(), folder, key=services[0].key)
+        direct = Service(primary.url(), folder, key=services[0].key, settings=SAME_LINKS)
         stack.callback(direct.stop)
         direct.start()
         result["poolers"] = measure_poolers(folder, primary, direct)

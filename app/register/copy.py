@@ -12,11 +12,10 @@ from sqlalchemy import delete, func, insert, select
 
 from app.database.engine import Database
 from app.database.epochs import forget_timeline
-from app.database.read_session import read_session
 from app.database.tables import ApiKey, Change, EpochStart, ErasedKey, StoredAnswer, table_of
 from app.errors import CopyFailed
 from app.register.backup import RegisterMark, read_mark
-from app.register.package import RegisterState, read_register_id, write_package
+from app.register.package import read_state, write_package
 from app.register.restore import restore_package
 
 PRIVATE_TABLES = (ApiKey, StoredAnswer, ErasedKey, EpochStart)
@@ -55,9 +54,7 @@ def copy_register(source: Database, target: Database, title: str) -> RegisterMar
 
 
 def _copy_package(source: Database, target: Database, title: str) -> None:
-    with read_session(source) as read:
-        snapshot = read.snapshot()
-    state = RegisterState(read_register_id(source), snapshot.seq, snapshot.at, title, None)
+    state = read_state(source, title, None)
     with NamedTemporaryFile(suffix=".zip") as file:
         for chunk in write_package(source, state):
             file.write(chunk)

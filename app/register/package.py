@@ -121,6 +121,13 @@ def read_register_id(database: Database) -> str:
     return found
 
 
+def read_state(database: Database, title: str, terms: str | None) -> RegisterState:
+    """Return what a package of the latest state says about the register."""
+    with read_session(database) as read:
+        snapshot = read.snapshot()
+    return RegisterState(read_register_id(database), snapshot.seq, snapshot.at, title, terms)
+
+
 def write_package(database: Database, state: RegisterState) -> Iterator[bytes]:
     """Yield the package of a register in the state `state.seq`, which must be the latest one at the start.
 
@@ -137,24 +144,28 @@ def write_package(database: Database, state: RegisterState) -> Iterator[bytes]:
             size += len(chunk)
             yield archive.write(chunk)
         yield archive.end()
-        resources.append(_resource(table, digest.hexdigest(), size))
-    descriptor = orjson.dumps(_descriptor(state, resources), option=orjson.OPT_INDENT_2)
-    yield archive.add(DESCRIPTOR, descriptor + b"\n") + archive.finish()
+        resources.append(_csv_resource(table, digest.hexdigest(), size))
+    yield archive.add(DESCRIPTOR, build_descriptor(state, resources, GUARD_NOTE)) + archive.finish()
 
 
-def _descriptor(state: RegisterState, resources: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
+GUARD_NOTE = " A text that begins with one of = + - @ ' or a tab has a ' before it."
+
+
+def build_descriptor(state: RegisterState, resources: list[dict[str, Any]], note: str = "") -> bytes:
+    """Return the descriptor of a package with these resources; `note` completes its description."""
+    descriptor = {
         "profile": "tabular-data-package",
         "name": "counterclaim-register",
         "id": state.id,
         "title": state.title,
         "description": "All records of the register with their history. Version rows are valid from `seq` to "
-        "`until_seq` (exclusive). A text that begins with one of = + - @ ' or a tab has a ' before it.",
+        f"`until_seq` (exclusive).{note}",
         **({"licenses": [_license(state.terms)]} if state.terms else {}),
         "created": _format_time(state.at),
         "counterclaim": {"format": FORMAT_VERSION, "seq": state.seq},
         "resources": resources,
     }
+    return orjson.dumps(descriptor, option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def _license(terms: str) -> dict[str, str]:
@@ -165,16 +176,26 @@ def _license(terms: str) -> dict[str, str]:
     return {"name": terms, **({"path": address} if address else {})}
 
 
-def _resource(table: PackageTable, digest: str, size: int) -> dict[str, Any]:
-    return {
-        "profile": "tabular-data-resource",
-        "name": table.name.replace("_", "-"),
-        "title": TITLES[table.name],
-        "path": table.path,
+def _csv_resource(table: PackageTable, digest: str, size: int) -> dict[str, Any]:
+    csv_format = {
         "format": "csv",
         "mediatype": "text/csv",
         "encoding": "utf-8",
         "dialect": {"lineTerminator": "\r\n"},
+    }
+    return describe_resource(table, table.path, csv_format, digest, size)
+
+
+def describe_resource(
+    table: PackageTable, path: str, file_format: dict[str, Any], digest: str, size: int
+) -> dict[str, Any]:
+    """Return the description of the file of a table, with its SHA-256 digest and its size in bytes."""
+    return {
+        "profile": "tabular-data-resource",
+        "name": table.name.replace("_", "-"),
+        "title": TITLES[table.name],
+        "path": path,
+        **file_format,
         "bytes": size,
         "hash": f"sha256:{digest}",
         "schema": {
@@ -185,7 +206,7 @@ def _resource(table: PackageTable, digest: str, size: int) -> dict[str, Any]:
 
 
 def _field(column: Column[Any]) -> dict[str, Any]:
-    field: dict[str, Any] = {"name": column.name, "type": _field_type(column)}
+    field: dict[str, Any] = {"name": column.name, "type": field_type(column)}
     if field["type"] == "datetime":
         field["format"] = "any"
     if isinstance(column.type, SqlEnum):
@@ -193,7 +214,8 @@ def _field(column: Column[Any]) -> dict[str, Any]:
     return field
 
 
-def _field_type(column: Column[Any]) -> str:
+def field_type(column: Column[Any]) -> str:
+    """Return the type of a column in Table Schema."""
     kinds = ((Boolean, "boolean"), (Float, "number"), (Integer, "integer"), (Date, "date"), (DateTime, "datetime"))
     if isinstance(column.type, JSON):
         return "any"
@@ -202,12 +224,21 @@ def _field_type(column: Column[Any]) -> str:
 
 
 def _write_table(database: Database, table: PackageTable, seq: int) -> Iterator[bytes]:
-    """Yield the CSV file of a table in the state `seq`.
+    """Yield the CSV file of a table in the state `seq`."""
+    yield format_lines([[column.name for column in table.columns]])
+    for rows in read_pages(database, table, seq):
+        yield format_lines([format_value(value) for value in row] for row in rows)
+
+
+def read_pages(database: Database, table: PackageTable, seq: int) -> Iterator[Sequence[Sequence[Any]]]:
+    """Yield the rows of a table in the state `seq`, in the order of its key, at most `PAGE_ROWS` at once.
 
     Rows are never changed, with three exceptions: a version is closed, which can be undone here; a takedown erases
     content, after which no package of before it is served; and an import marks the rows that it found again.
+
+    Raises:
+        Unavailable: An import replaced rows of the state meanwhile.
     """
-    yield format_lines([[column.name for column in table.columns]])
     after: Sequence[Any] | None = None
     while True:
         with read_session(database) as read:
@@ -217,7 +248,7 @@ def _write_table(database: Database, table: PackageTable, seq: int) -> Iterator[
                 statement = statement.where(tuple_(*table.key) > tuple_(*bound))
             rows = read.session.execute(statement).all()
         if rows:
-            yield format_lines([format_value(value) for value in row] for row in rows)
+            yield rows
         if len(rows) < PAGE_ROWS:
             break
         names = [column.name for column in table.columns]

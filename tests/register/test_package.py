@@ -17,7 +17,7 @@ from app.cli import main
 from app.database.tables import ApiKey, ClaimVersion, columns_of
 from app.enums import Modality
 from app.imports.readers.options import FileRefused
-from app.register.package import PACKAGE_TABLES, _field_type, format_value
+from app.register.package import PACKAGE_TABLES, field_type, format_value
 from app.register.restore import _parse_cell, is_package, restore_package
 from tests.examples import make_unique_claim_body, record_example_vocabulary, submit_claim
 from tests.registers import DatabaseCopies, Register, make_settings, open_database, serve
@@ -160,7 +160,7 @@ def test_texts_are_inert_and_read_back(text: str) -> None:
 def test_types_of_fields() -> None:
     columns = columns_of(ClaimVersion)
     names = ("value", "revision", "date", "recorded_at", "approximate", "includes", "id", "status", "note", "seq")
-    assert [_field_type(columns[name]) for name in names] == [
+    assert [field_type(columns[name]) for name in names] == [
         "number",
         "integer",
         "date",
