@@ -94,6 +94,9 @@ operate: .venv/tested ## Let databases, disks and workers fail, and note every a
 bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
 	$(BIN)/python -m benchmarks.pages --save
 
+bench-machines: .venv/tested ## Measure a standby that lags, is promoted, and connection poolers: some minutes
+	$(BIN)/python -m benchmarks.machines --save
+
 bench-fairness: .venv/tested ## Measure how long polite readers wait while others ask for expensive answers: CLAIMS=10000
 	$(BIN)/python -m benchmarks.fairness --claims $(CLAIMS) --save
 
@@ -181,4 +184,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness clients operate fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines clients operate fuzz look calc mutate lint check openapi baseline wheel pins
