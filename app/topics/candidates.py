@@ -99,11 +99,14 @@ MAX_CACHED_SHAPES = 40
 MAX_SERIES = 5_000
 """Maximum number of questions, and of series of them, that a comparison reads."""
 
-MAX_COMPARED_CLAIMS = 1_500
+MAX_COMPARED_CLAIMS = 1_000
 """Maximum number of claims in a side-by-side, brief or chart: positions, and claims that are listed apart."""
 
 MAX_PAST_CLAIMS = 50_000
 """Maximum number of versions of claims on a question that is read in a past state of the register."""
+
+MAX_KEYS_OF_DATE_RANGES = 500
+"""Maximum number of questions of which one statement looks the dates up: it has two columns for each."""
 
 MAX_CACHED_CANDIDATES = 4_000
 """Maximum number of cached candidates. Each takes about one and a half kilobytes."""
@@ -270,13 +273,29 @@ def check_scope(session: Session, scope: QuestionScope, snapshot: Snapshot) -> N
     """Raise `QueryTooBroad` if a scope has more questions, or in a past state more claims, than are read."""
     if len(scope.categories) * max(1, len(scope.subjects)) * max(1, len(scope.places)) > MAX_SERIES:
         raise too_broad_error(scope, f"It has more than {MAX_SERIES:,} questions.")
-    if snapshot.as_of is None:
-        return
-    parameters = bind_question(scope, snapshot) | {"max_rows": MAX_PAST_CLAIMS + 1}
-    ((count,),) = fetch_rows(session, _count_versions(QuestionShape.of(scope, snapshot)), parameters)
-    if count > MAX_PAST_CLAIMS:
+    if snapshot.as_of is not None and count_versions(session, scope, snapshot, MAX_PAST_CLAIMS + 1) > MAX_PAST_CLAIMS:
         detail = f"In a past state of the register it would read more than {MAX_PAST_CLAIMS:,} claims."
         raise too_broad_error(scope, detail, ["omit `recorded_as_of`"])
+
+
+def count_versions(session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int) -> int:
+    """Return the number of versions of claims on the questions of a scope, or `max_rows` if there are more."""
+    parameters = bind_question(scope, snapshot) | {"max_rows": max_rows}
+    ((count,),) = fetch_rows(session, _count_versions(QuestionShape.of(scope, snapshot)), parameters)
+    return int(count)
+
+
+def count_series(session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int) -> int:
+    """Return the number of series of a question in the current state, or `max_rows` if there are more."""
+    parameters = bind_question(scope, snapshot) | {"max_series": max_rows}
+    ((count,),) = fetch_rows(session, _count_series(QuestionShape.of(scope, snapshot)), parameters)
+    return int(count)
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_series(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that counts the series of a question, up to `max_series`."""
+    return select(func.count()).select_from(_bounded_levels(shape)[-1])
 
 
 def too_broad_error(scope: QuestionScope, reason: str, hints: Sequence[str] = ()) -> QueryTooBroad:
@@ -293,7 +312,7 @@ def too_broad_error(scope: QuestionScope, reason: str, hints: Sequence[str] = ()
 @lru_cache(MAX_CACHED_SHAPES)
 def _count_versions(shape: QuestionShape) -> Select[Any]:
     """Return the statement that counts the versions of claims on the questions of a scope, up to `max_rows`."""
-    one = select(literal_column("1").label("one")).select_from(CLAIM).where(CLAIM.c.seq > 0)
+    one: Select[Any] = select(literal_column("1").label("one")).select_from(CLAIM).where(CLAIM.c.seq > 0)
     keys = (match_any(CLAIM.c, name, shape.parameters(name)) for name in NARROWABLE if shape.parameters(name))
     return select(func.count()).select_from(one.where(*keys).limit(bindparam("max_rows")).subquery("versions"))
 
@@ -415,7 +434,7 @@ def count_claims(session: Session, scope: QuestionScope, snapshot: Snapshot) -> 
         days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
     else:
         counts = fetch_rows(session, _select_per_series(shape, "count"), parameters)
-        if not (shape.aggregations or shape.since or shape.known_on):
+        if not (shape.aggregations or shape.since or shape.known_on) and len(scope.keys) <= MAX_KEYS_OF_DATE_RANGES:
             ends = fetch_rows(session, _select_date_range(shape), parameters)[0]
             days = [day for end in ends if (day := parse_stored_date(end))]
         else:
