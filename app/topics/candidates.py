@@ -96,7 +96,7 @@ _CURRENT_VERSION = is_version_at(CLAIM.c, None)
 MAX_CACHED_SHAPES = 40
 """Maximum number of cached shapes of each statement. Each takes about thirty kilobytes."""
 
-MAX_SERIES = 5_000
+MAX_SERIES = 2_500
 """Maximum number of questions, and of series of them, that a comparison reads."""
 
 MAX_COMPARED_CLAIMS = 1_000
