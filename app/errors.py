@@ -77,7 +77,7 @@ class UnknownParameter(Problem):
 
 
 class QueryTooBroad(Problem):
-    """The query exceeds the query budget: it would read too many claims or run too long."""
+    """The query would read too many rows, or its response would be too large. `hint` says what to add."""
 
     status, code, title = 422, "query_too_broad", "The query is too broad"
 

@@ -13,7 +13,7 @@ from app.claims.serialization.input_fields import citation_as_input, claim_as_in
 from app.database.snapshot import Snapshot
 from app.database.tables import VERSION_TABLES, Change, CitationVersion, Version, columns_of
 from app.enums import Status
-from app.errors import invalid_field
+from app.errors import QueryTooBroad, invalid_field
 from app.http.pagination import DEFAULT_LIMIT, Page, count_total
 
 StoredRow = Mapping[Any, Any]
@@ -32,10 +32,16 @@ VERSION_COLUMNS = {
 """Columns of the versioning, and derived columns, which are not part of the record."""
 
 
+MAX_COUNTED_CHANGES = 100_000
+"""Maximum number of changes after `after` among which `total` counts those that match a filter."""
+
+
 def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Page:
     """Return the page of changes of a snapshot after `query.after`.
 
-    Raises `InvalidRequest` if `after` is beyond the end of the change log.
+    Raises:
+        InvalidRequest: `after` is beyond the end of the change log.
+        QueryTooBroad: There are too many changes to count.
     """
     change = columns_of(Change)
     after = int(query.cursor) if query.cursor else query.after
@@ -43,6 +49,7 @@ def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Pa
     statement = select(*change).where(change.seq <= snapshot.seq)
     if query.kind:
         statement = statement.where(change.kind.in_([str(kind) for kind in query.kind]))
+    total = _count_all(query, snapshot) if query.total else None
     if query.topic:
         statement = statement.where(concerns_topics(session, query.topic, snapshot))
     limit = query.limit or DEFAULT_LIMIT
@@ -54,8 +61,24 @@ def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Pa
         build_change_rows(session, page, snapshot),
         snapshot.seq,
         cursor,
-        count_total(session, statement.where(change.seq > query.after), query),
+        count_total(session, statement.where(change.seq > query.after), query) if total is None else total,
     )
+
+
+def _count_all(query: ChangeQuery, snapshot: Snapshot) -> int | None:
+    """Return the number of changes after `query.after`: the log has no gaps. None: those that match have to be counted.
+
+    Raises `QueryTooBroad` if that would read too many changes.
+    """
+    following = max(0, snapshot.seq - query.after)
+    if not (query.kind or query.topic):
+        return following
+    if following > MAX_COUNTED_CHANGES:
+        detail = (
+            f"There are more than {MAX_COUNTED_CHANGES:,} changes after {query.after}, too many to count some of them."
+        )
+        raise QueryTooBroad(detail, hint="leave `total` out, or set a later `after`")
+    return None
 
 
 def check_reached(after: int, snapshot: Snapshot, name: str) -> None:

@@ -51,7 +51,8 @@ def describe_side_by_side(
     axis_units: dict[AxisKey, AxisUnit] = {}
     for unit in units:
         axis_units.setdefault(unit.key, unit)
-    headings = _write_headings(groups)
+    drawn_groups = [group for group in groups if group["positions"]]
+    headings = _write_headings(drawn_groups)
     window = brief["window"]
     described = [
         (
@@ -62,7 +63,7 @@ def describe_side_by_side(
                 tuple(_build_row(position, axis_units, window, group) for position in group["positions"]),
             ),
         )
-        for group, heading in zip(groups, headings, strict=True)
+        for group, heading in zip(drawn_groups, headings, strict=True)
     ]
     axes = _build_axes(described, units, options)
     panels = [

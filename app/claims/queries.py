@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, cas
 from sqlmodel import Session
 
 from app.cache.scope import CacheScope
+from app.claims.counts.queries import count_matching
 from app.claims.search.filters import ClaimFilters, ClaimQuery
 from app.claims.search.planner import find_page
 from app.claims.serialization.export import render_lines
@@ -27,7 +28,7 @@ from app.database.tables import (
 )
 from app.database.types import ID_PATTERN
 from app.enums import RelativeToKind, Status
-from app.errors import DateUnknown, NotFound, NotSaidYet, Removed
+from app.errors import DateUnknown, NotFound, NotSaidYet, QueryTooBroad, Removed
 from app.http.addresses import whole_address
 from app.http.pagination import Page
 from app.http.schema_types import parse_moment
@@ -111,13 +112,23 @@ def find_claims(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, lay
         QueryTooBroad: The query would read too many rows.
     """
     page = find_page(reading, query, snapshot)
-    page_fields = (snapshot.seq, page.next_cursor, page.total, cache_scope_of_filters(query, snapshot))
+    total = _count_total(reading, query, snapshot) if query.total else None
+    page_fields = (snapshot.seq, page.next_cursor, total, cache_scope_of_filters(query, snapshot))
     # A tombstone has other fields than a claim, and the number of arguments of an SQL function is limited.
     if Status.removed in query.status or len(layout.columns) > MAX_SQL_COLUMNS:
         return Page(read_claims(reading.session, page.versions, snapshot), *page_fields)
     if layout.is_file:
         return Page([], *page_fields, lines=render_lines(reading, page.versions, page.ids, snapshot, layout))
     return Page([], *page_fields, json_rows=get_or_render_claims(reading, page.versions, snapshot, layout))
+
+
+def _count_total(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot) -> int:
+    """Return `meta.total`. Raises `QueryTooBroad` with a hint to leave it out."""
+    try:
+        return count_matching(reading, query, snapshot)
+    except QueryTooBroad as error:
+        detail = "There are too many claims to count."
+        raise QueryTooBroad(detail, hint=f"leave `total` out, or {error.hint}") from None
 
 
 def read_claims(session: Session, versions: Sequence[int], snapshot: Snapshot) -> list[ResponseObject]:

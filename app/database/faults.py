@@ -31,8 +31,8 @@ class DatabaseFault(StrEnum):
     """The tables are not those of this release."""
     storage = "storage"
     """Files beside the database cannot be written."""
-    too_broad = "too_broad"
-    """The statement exceeded the query budget. This is the fault of the request."""
+    late = "late"
+    """The statement exceeded the query budget: it took too long. See `app/database/query_budget.py`."""
 
 
 SQLITE_FAULTS = {
@@ -46,7 +46,7 @@ SQLITE_FAULTS = {
     sqlite3.SQLITE_FULL: DatabaseFault.full,
     sqlite3.SQLITE_IOERR: DatabaseFault.away,
     sqlite3.SQLITE_CANTOPEN: DatabaseFault.away,
-    sqlite3.SQLITE_INTERRUPT: DatabaseFault.too_broad,
+    sqlite3.SQLITE_INTERRUPT: DatabaseFault.late,
     sqlite3.SQLITE_SCHEMA: DatabaseFault.schema,
 }
 """The faults by primary result code (sqlite.org/rescode.html)."""
@@ -55,7 +55,7 @@ MISSING_OBJECT = re.compile("no such (table|column|index)|has no column")
 """What SQLite says about a table or column that does not exist; its result code is the generic one."""
 
 POSTGRESQL_FAULTS = {
-    QUERY_CANCELED: DatabaseFault.too_broad,
+    QUERY_CANCELED: DatabaseFault.late,
     "55P03": DatabaseFault.locked,
     "40001": DatabaseFault.locked,
     "40P01": DatabaseFault.locked,

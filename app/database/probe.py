@@ -144,7 +144,7 @@ def probe_server(database: Database, *, is_replica: bool = False) -> ServerState
         state.reasons.append(_record_damage(database, str(damage)))
     except DBAPIError as error:
         fault = classify(error) or DatabaseFault.away
-        fault = DatabaseFault.frozen if fault is DatabaseFault.too_broad else fault
+        fault = DatabaseFault.frozen if fault is DatabaseFault.late else fault
         if fault is DatabaseFault.damaged:
             state.reasons.append(_record_damage(database, _first_line(error)))
         else:

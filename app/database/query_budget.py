@@ -1,5 +1,8 @@
 """Query budgets: a limit on the work of a read, so that one query does not block the others.
 
+They are the last resort: a read that exceeds the large budget is a 503. Whether a query is too broad is decided by
+counted rows before, the same on both databases (see `app/errors.py`, `QueryTooBroad`).
+
 On SQLite the budget counts virtual machine steps since the beginning of the transaction; on PostgreSQL it limits the
 time of a statement. Reads have the large budget. A read in the event loop starts with the small budget; if it exceeds
 that, it is repeated in a worker thread with the large one.

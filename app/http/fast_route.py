@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.database.engine import Database
 from app.database.query_budget import is_budget_exceeded, small_budget
-from app.errors import Problem, QueryTooBroad, invalid_field
+from app.errors import Problem, invalid_field
 from app.http.auth import authenticate, require_contributor
 from app.http.dependencies import get_database
 from app.http.deprecation import Deprecation, announce, deprecations_of
@@ -220,8 +220,6 @@ class FastRead:
         try:
             with small_budget():
                 return self._endpoint(**arguments)
-        except QueryTooBroad:
-            return None
         except DBAPIError as error:
             if not is_budget_exceeded(error):
                 raise

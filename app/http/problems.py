@@ -28,7 +28,6 @@ from app.errors import (
     NotAcceptable,
     NotFound,
     Problem,
-    QueryTooBroad,
     Removed,
     TooLarge,
     Unauthorized,
@@ -236,26 +235,30 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
 async def handle_database_error(request: Request, error: Exception) -> Response:
     """Return the problem response for one of the `DATABASE_ERRORS`.
 
-    A statement that exceeded the query budget is a 422; a database that is unavailable, busy, read-only or damaged is a
-    503. Any other database error is raised again and becomes a 500.
+    It is a 503 if a statement exceeded the query budget, or if the database is unavailable, busy, read-only or damaged.
+    Any other database error is raised again and becomes a 500.
     """
     fault = classify(error)
     if fault is None:
         raise error
-    if fault is DatabaseFault.too_broad:
-        detail = "The query exceeds the time limit."
-        return problem_response(request, QueryTooBroad(detail, hint="add filters to narrow the query"))
     return problem_response(request, database_problem(request.app.state.database, fault, error))
 
 
 FAULT_DETAILS = {
     DatabaseFault.away: "The database cannot be reached.",
     DatabaseFault.frozen: "The database does not answer in time.",
+    DatabaseFault.late: "The query took too long: the database, or the server, is too busy.",
     DatabaseFault.locked: "The database is locked by another transaction.",
     DatabaseFault.pool: "All connections to the database are in use.",
     DatabaseFault.read_only: "The database is read-only at the moment: nothing was recorded. Reads work.",
     DatabaseFault.full: "The disk of the database is full: nothing was recorded. Reads work.",
     DatabaseFault.schema: "The tables of the database are not those of this release.",
+}
+
+
+FAULT_HINTS = {
+    DatabaseFault.damaged: "the operator has to run `counterclaim check`",
+    DatabaseFault.late: "try again, or add filters to narrow the query",
 }
 
 
@@ -267,7 +270,7 @@ def database_problem(database: Database, fault: DatabaseFault, error: BaseExcept
     if fault is DatabaseFault.full:
         database.full_at = time.monotonic()
     log_once("database %s: %s", fault, str(error).splitlines()[0], error=error, cause=f"database {fault}")
-    hint = "the operator has to run `counterclaim check`" if fault is DatabaseFault.damaged else "try again"
+    hint = FAULT_HINTS.get(fault, "try again")
     seconds = "60" if fault in PERSISTENT_FAULTS else "2"
     return Unavailable(detail, hint=hint, headers={"Retry-After": seconds}, more={"reason": fault.value})
 

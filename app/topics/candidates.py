@@ -7,6 +7,10 @@ claims. The result may contain a few claims that are not positions; the rules in
 
 There is no such index for past states of the register: there the database reads all claims of the question. A
 statement depends only on the shape of a question, and is built and compiled once per shape.
+
+What is read is bounded by counts, the same on both databases: of the questions and series (`MAX_SERIES`), of the claims
+that a response lists, and of all claims of a question in a past state (`MAX_PAST_CLAIMS`). A question with more is
+refused with `QueryTooBroad`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,12 +43,12 @@ from sqlalchemy import (
     union_all,
     values,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.cache.bounded import BoundedCache
 from app.claims.known_on import latest_known_date, was_said_by
 from app.claims.search.filters import SINCE_PARAMETERS
+from app.claims.search.index_lookup import match_any
 from app.claims.search.question_scope import (
     NARROWABLE,
     QuestionScope,
@@ -68,14 +72,13 @@ from app.comparison.series_key import (
 from app.comparison.statement import Statement
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
-from app.database.query_budget import is_budget_exceeded
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
-from app.database.sql import InList, OrderedJoin
-from app.database.sql import fetch_rows as fetch_driver_rows
+from app.database.sql import InList, OrderedJoin, fetch_rows
 from app.database.tables import ClaimVersion, columns_of, table_of
 from app.database.types import BIG_INTEGER, SLUG_TEXT
 from app.enums import Reason, Status
 from app.errors import QueryTooBroad
+from app.http.addresses import whole_address
 from app.vocabulary.records import CATEGORY, SUBJECT
 from app.vocabulary.reference_data import ReferenceData
 
@@ -92,6 +95,18 @@ _CURRENT_VERSION = is_version_at(CLAIM.c, None)
 
 MAX_CACHED_SHAPES = 40
 """Maximum number of cached shapes of each statement. Each takes about thirty kilobytes."""
+
+MAX_SERIES = 2_500
+"""Maximum number of questions, and of series of them, that a comparison reads."""
+
+MAX_COMPARED_CLAIMS = 1_000
+"""Maximum number of claims in a side-by-side, brief or chart: positions, and claims that are listed apart."""
+
+MAX_PAST_CLAIMS = 50_000
+"""Maximum number of versions of claims on a question that is read in a past state of the register."""
+
+MAX_KEYS_OF_DATE_RANGES = 500
+"""Maximum number of questions of which one statement looks the dates up: it has two columns for each."""
 
 MAX_CACHED_CANDIDATES = 4_000
 """Maximum number of cached candidates. Each takes about one and a half kilobytes."""
@@ -229,19 +244,77 @@ def load_candidates(
 ) -> list[Candidate]:
     """Return the claims of a question that may be positions.
 
+    Raises `QueryTooBroad` if there are too many of them, or of their series.
+
     With `include_non_positions`, also return those that the response lists separately: claims that their sources
     retracted, and claims without a number.
     """
     # A retraction is not dated later than its change, so a retracted claim is a position only if a clock was set back.
+    lists_claims = include_non_positions
     include_non_positions = include_non_positions or snapshot.last_known_day < snapshot.at.date()
     shape = QuestionShape.of(scope, snapshot, ends_by)
     parameters = bind_question(scope, snapshot, ends_by)
+    check_scope(session, scope, snapshot)
     if shape.past:
-        statement: ClauseElement = _select_past(shape)
+        versions = [version for (version,) in fetch_rows(session, _select_past(shape), parameters)]
     else:
         statement = _select_latest(shape, include_non_positions=include_non_positions)
-    versions = [version for (version,) in fetch_rows(session, statement, parameters)]
+        rows = fetch_rows(session, statement, parameters | {"max_series": MAX_SERIES + 1})
+        # The counts of the questions and of the series are negative.
+        if min(number for (number,) in rows) < -MAX_SERIES:
+            raise too_broad_error(scope, f"It has more than {MAX_SERIES:,} series of claims.")
+        versions = [version for (version,) in rows if version > 0]
+    if lists_claims and len(versions) > MAX_COMPARED_CLAIMS:
+        raise too_broad_error(scope, f"It would list more than {MAX_COMPARED_CLAIMS:,} claims.")
     return _load_versions(session, versions, snapshot, reference_data)
+
+
+def check_scope(session: Session, scope: QuestionScope, snapshot: Snapshot) -> None:
+    """Raise `QueryTooBroad` if a scope has more questions, or in a past state more claims, than are read."""
+    if len(scope.categories) * max(1, len(scope.subjects)) * max(1, len(scope.places)) > MAX_SERIES:
+        raise too_broad_error(scope, f"It has more than {MAX_SERIES:,} questions.")
+    if snapshot.as_of is not None and count_versions(session, scope, snapshot, MAX_PAST_CLAIMS + 1) > MAX_PAST_CLAIMS:
+        detail = f"In a past state of the register it would read more than {MAX_PAST_CLAIMS:,} claims."
+        raise too_broad_error(scope, detail, ["omit `recorded_as_of`"])
+
+
+def count_versions(session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int) -> int:
+    """Return the number of versions of claims on the questions of a scope, or `max_rows` if there are more."""
+    parameters = bind_question(scope, snapshot) | {"max_rows": max_rows}
+    ((count,),) = fetch_rows(session, _count_versions(QuestionShape.of(scope, snapshot)), parameters)
+    return int(count)
+
+
+def count_series(session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int) -> int:
+    """Return the number of series of a question in the current state, or `max_rows` if there are more."""
+    parameters = bind_question(scope, snapshot) | {"max_series": max_rows}
+    ((count,),) = fetch_rows(session, _count_series(QuestionShape.of(scope, snapshot)), parameters)
+    return int(count)
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_series(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that counts the series of a question, up to `max_series`."""
+    return select(func.count()).select_from(_bounded_levels(shape)[-1])
+
+
+def too_broad_error(scope: QuestionScope, reason: str, hints: Sequence[str] = ()) -> QueryTooBroad:
+    """Return the error for a question that would read too much, with what narrows it."""
+    fields = {"subject": scope.subjects, "place": scope.places, "aggregation": scope.aggregations}
+    missing = [f"`{name}`" for name, values in fields.items() if not values]
+    narrowing = [f"set {' or '.join(missing)}"] if missing else []
+    if max(len(scope.categories), len(scope.subjects), len(scope.places)) > 1:
+        narrowing.append("set `narrower=false`")
+    hint = ", or ".join([*hints, *narrowing]) or f"ask for pages of {whole_address('/v1/claims')}"
+    return QueryTooBroad(f"This question is too broad. {reason}", hint=hint)
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_versions(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that counts the versions of claims on the questions of a scope, up to `max_rows`."""
+    one: Select[Any] = select(literal_column("1").label("one")).select_from(CLAIM).where(CLAIM.c.seq > 0)
+    keys = (match_any(CLAIM.c, name, shape.parameters(name)) for name in NARROWABLE if shape.parameters(name))
+    return select(func.count()).select_from(one.where(*keys).limit(bindparam("max_rows")).subquery("versions"))
 
 
 def load_earlier_candidates(
@@ -361,7 +434,7 @@ def count_claims(session: Session, scope: QuestionScope, snapshot: Snapshot) -> 
         days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
     else:
         counts = fetch_rows(session, _select_per_series(shape, "count"), parameters)
-        if not (shape.aggregations or shape.since or shape.known_on):
+        if not (shape.aggregations or shape.since or shape.known_on) and len(scope.keys) <= MAX_KEYS_OF_DATE_RANGES:
             ends = fetch_rows(session, _select_date_range(shape), parameters)[0]
             days = [day for end in ends if (day := parse_stored_date(end))]
         else:
@@ -471,7 +544,8 @@ def day_of_number(number: int) -> date:
 @lru_cache(MAX_CACHED_SHAPES)
 def _select_latest(shape: QuestionShape, *, include_non_positions: bool) -> ClauseElement:
     """Return the statement that selects the claims of the greatest recency of each series, and other listed claims."""
-    p = series = _series(shape)
+    levels = _bounded_levels(shape)
+    p = series = levels[-1]
     is_early: list[ColumnElement[bool]] = []
     if shape.known_on:
         # A claim made by `known_on` has a recency below a limit. Only series of forecasts are scanned from their end.
@@ -489,8 +563,9 @@ def _select_latest(shape: QuestionShape, *, include_non_positions: bool) -> Clau
     # Claims of one day have one recency, and some of them may have been made after a moment.
     is_known = shape.is_known() if shape.moment else []
     latest_claims = latest_claims.where(*_is_current_of(p), CLAIM.c.recency == p.c.head, *is_known, *shape.starts())
+    counts = [select(-func.count()).select_from(level) for level in levels]
     if not include_non_positions:
-        return latest_claims
+        return union_all(latest_claims, *counts)
     non_positions = (
         select(CLAIM.c.version)
         .select_from(OrderedJoin(series, CLAIM))
@@ -502,7 +577,7 @@ def _select_latest(shape: QuestionShape, *, include_non_positions: bool) -> Clau
             *_has_aggregation(shape, series),
         )
     )
-    return union_all(latest_claims, non_positions)
+    return union_all(latest_claims, non_positions, *counts)
 
 
 def _is_no_position(p: FromClause) -> ColumnElement[bool]:
@@ -584,7 +659,22 @@ def _past_conditions(shape: QuestionShape) -> list[ColumnElement[bool]]:
 
 def _series(shape: QuestionShape) -> CTE:
     """Return the series of the question: category, subject, place and series key, each found by a skip scan."""
+    return _build_levels(shape)[-1]
+
+
+def _bounded_levels(shape: QuestionShape) -> list[CTE]:
+    """Return the levels of `_series` that are found by a skip scan, each with at most `max_series` rows."""
+    return _build_levels(shape, bindparam("max_series", type_=BIG_INTEGER))
+
+
+def _build_levels(shape: QuestionShape, max_rows: BindParameter[int] | None = None) -> list[CTE]:
+    """Return the rows of category and subject, of these and place, and of these and series key.
+
+    Those whose values the question names are not among them. With `max_rows`, so many rows of each level are read, and
+    none of them is NULL.
+    """
     level: CTE | None = None
+    levels: list[CTE] = []
     names: list[str] = []
     for name in (*NARROWABLE, "standpoint"):
         parameters = shape.parameters(name) if name in NARROWABLE else []
@@ -594,11 +684,15 @@ def _series(shape: QuestionShape) -> CTE:
             level = rows if level is None else select(level, rows.c[name]).cte(f"{name}s")
         elif level is not None:
             level = _next_level(level, names, name)
+            if max_rows is not None:
+                found = select(level).where(level.c[name].is_not(None)).limit(max_rows)
+                level = found.cte(f"some_{name}s").prefix_with("MATERIALIZED")
+            levels.append(level)
         names.append(name)
     if level is None:
         message = "a question has a category"
         raise ValueError(message)
-    return level
+    return levels
 
 
 def _next_level(level: CTE, names: Sequence[str], name: str) -> CTE:
@@ -636,20 +730,6 @@ def bind_state(snapshot: Snapshot) -> SqlParameters:
         "known_at": None if snapshot.known_at is None else snapshot.known_at.isoformat(),
         "known_recency_limit": (encode_day(latest_known_date(snapshot)) + 1) * PERIOD_END_FACTOR,
     }
-
-
-def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[Any]:
-    """Return the driver rows of a statement that is compiled once.
-
-    Raises `QueryTooBroad` if the statement exceeds the query budget.
-    """
-    try:
-        return fetch_driver_rows(session, statement, parameters)
-    except DBAPIError as error:
-        if not is_budget_exceeded(error):
-            raise
-        detail = "This comparison would have to read too many claims."
-        raise QueryTooBroad(detail, hint="set `subject` and `place`, and omit `recorded_as_of`") from error
 
 
 def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candidate:

@@ -1,6 +1,6 @@
 """Reads topics with the summary of their figures, and the pages of a timeline."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, Final
@@ -24,12 +24,13 @@ from app.database.snapshot import Snapshot
 from app.database.sql import fetch_rows
 from app.database.tables import Change, TopicVersion, columns_of
 from app.enums import Verdict
+from app.errors import QueryTooBroad
 from app.http.addresses import whole_address
 from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 from app.http.serializers import RowLayout
 from app.sentences.overview import describe_position
 from app.sentences.phrases import RecordNames
-from app.topics.candidates import count_claims
+from app.topics.candidates import MAX_PAST_CLAIMS, MAX_SERIES, check_scope, count_claims, count_series, count_versions
 from app.topics.parameters import TimelineQuery, TopicSort, TopicsQuery
 from app.topics.records import TOPIC
 from app.topics.side_by_side import (
@@ -104,8 +105,32 @@ def _describe_newest(claims: ComparedClaims, spread: MeasuredSpread, names: Reco
     return [describe_position(statement, names) for statement in newest_first[:MAX_NEWEST]]
 
 
-def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot: Snapshot) -> list[ResponseObject]:
-    """Return topics as response objects, each with its summary."""
+def _check_topics(session: Session, topics: Sequence[ResponseObject], snapshot: Snapshot, hint: str) -> None:
+    """Raise `QueryTooBroad` if the summaries of topics, which are not cached, would read too much together.
+
+    That is: in a past state the claims, and with `known_on` the series of their questions. `hint` says how to ask for
+    fewer topics.
+    """
+    is_past = snapshot.as_of is not None
+    if not (is_past or snapshot.known_on) or len(topics) < 2:  # noqa: PLR2004 - of one topic, `load_candidates` decides
+        return
+    limit, count = (MAX_PAST_CLAIMS, count_versions) if is_past else (MAX_SERIES, count_series)
+    reference_data = get_reference_data(session, snapshot)
+    total = 0
+    for topic in topics:
+        scope = scope_of(build_question(topic), reference_data, frozenset(topic["narrower"]))
+        total += count(session, scope, snapshot, limit + 1 - total)
+        if total > limit:
+            unit = "claims" if is_past else "series of claims"
+            detail = f"The summaries of these topics would read more than {limit:,} {unit}."
+            raise QueryTooBroad(detail, hint=f"{hint}, or omit `{'recorded_as_of' if is_past else 'known_on'}`")
+
+
+def _add_summaries(
+    session: Session, topics: Sequence[ResponseObject], snapshot: Snapshot, hint: str = "set a smaller `limit`"
+) -> list[ResponseObject]:
+    """Return topics as response objects, each with its summary. `hint` says how to ask for fewer topics."""
+    _check_topics(session, topics, snapshot, hint)
     reference_data = get_reference_data(session, snapshot)
     summaries = TopicSummaryCache(session, snapshot, reference_data)
     responses = []
@@ -166,7 +191,7 @@ def _find_sorted_topics(session: Session, query: TopicsQuery, snapshot: Snapshot
     def position(value: Any, slug: str) -> tuple[Any, str]:  # noqa: ANN401 - a text or a number
         return -value if is_descending else value, slug
 
-    rows = _add_summaries(session, records, snapshot)
+    rows = _add_summaries(session, records, snapshot, "omit `sort`")
     rows.sort(key=lambda row: position(read_value(row), row["slug"]))
     _has_value, last_value, last_slug = read_cursor(order, query.cursor)
     rest = rows
@@ -204,10 +229,16 @@ def find_timeline(
         return find_claims(read, ClaimQuery.model_construct(**paging, **filters, **scope_filters), snapshot, layout)
     scope = scope_of(build_question(topic), get_reference_data(session, snapshot), narrower)
     versions, ids, cursor = fetch_timeline_page(session, scope, snapshot, page.limit, page.cursor)
-    total = count_claims(session, scope, snapshot).claims if page.total else None
+    total = _count_timeline(session, scope, snapshot) if page.total else None
     if layout.is_file:
         return Page([], snapshot.seq, cursor, total, lines=render_lines(read, versions, ids, snapshot, layout))
     return Page([], snapshot.seq, cursor, total, json_rows=get_or_render_claims(read, versions, snapshot, layout))
+
+
+def _count_timeline(session: Session, scope: QuestionScope, snapshot: Snapshot) -> int:
+    """Return `meta.total` of a timeline. Raises `QueryTooBroad`."""
+    check_scope(session, scope, snapshot)
+    return count_claims(session, scope, snapshot).claims
 
 
 def read_topic_fields(session: Session, slug: str, snapshot: Snapshot) -> ResponseObject:

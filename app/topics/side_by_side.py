@@ -33,7 +33,7 @@ from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.read_session import ReadSession
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
-from app.database.sql import InList, batch_values
+from app.database.sql import InList, batch_values, fetch_rows
 from app.database.tables import ClaimVersion, RelationVersion, table_of
 from app.enums import Reason, RelationType, Status, Verdict
 from app.http.serializers import NESTED_LAYOUT, RowLayout
@@ -43,7 +43,6 @@ from app.sources.queries import SOURCE
 from app.topics.candidates import (
     Candidate,
     count_left_out,
-    fetch_rows,
     is_retracted,
     load_candidates,
     load_earlier_candidates,

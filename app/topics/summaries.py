@@ -28,6 +28,9 @@ MAX_CHANGES_INSPECTED = 5_000
 MAX_CACHED_SUMMARIES = 2_000
 """Maximum number of cached summaries. Each takes about two kilobytes."""
 
+COMPUTING_LOCKS = 64
+"""The number of locks that let each summary be computed by one request at a time; the others wait for it."""
+
 Summary = dict[str, Any]
 QuestionKey = tuple[str, str, str]
 
@@ -51,6 +54,11 @@ class _SummaryStore:
     def __init__(self) -> None:
         self._entries: LRUCache[str, _CachedSummary] = LRUCache(MAX_CACHED_SUMMARIES)
         self._lock = Lock()
+        self._computing = [Lock() for _ in range(COMPUTING_LOCKS)]
+
+    def computing(self, slug: str) -> Lock:
+        """Return the lock that the computation of the summary of a topic holds."""
+        return self._computing[hash(slug) % COMPUTING_LOCKS]
 
     def get(self, slug: str) -> _CachedSummary | None:
         """Return the entry of a topic, if there is one."""
@@ -97,13 +105,18 @@ class TopicSummaryCache:
             if entry.seq < self._snapshot.seq:
                 self._entries.store(slug, replace(entry, seq=self._snapshot.seq))
             return entry.summary
-        summary = compute()
-        self._entries.store(
-            slug,
-            _CachedSummary(
-                summary, question, scope, tolerance, self._reference_data, self._snapshot.today, self._snapshot.seq
-            ),
-        )
+        with self._entries.computing(slug):
+            # Another request may have computed it meanwhile.
+            entry = self._entries.get(slug)
+            if entry is not None and self._is_valid(entry, question, scope, tolerance):
+                return entry.summary
+            summary = compute()
+            self._entries.store(
+                slug,
+                _CachedSummary(
+                    summary, question, scope, tolerance, self._reference_data, self._snapshot.today, self._snapshot.seq
+                ),
+            )
         return summary
 
     def _is_valid(

@@ -12,6 +12,7 @@ from app.claims.search.index_lookup import match_any
 from app.claims.search.question_scope import QuestionScope
 from app.database.keyset import read_cursor, write_cursor
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
+from app.database.sql import fetch_rows
 from app.enums import Status
 from app.http.pagination import DEFAULT_LIMIT
 from app.topics.candidates import (
@@ -19,8 +20,8 @@ from app.topics.candidates import (
     MAX_CACHED_SHAPES,
     QuestionShape,
     bind_question,
-    fetch_rows,
     parse_stored_date,
+    too_broad_error,
 )
 
 TIMELINE_ORDER = keyset_order_of(Sort.by_source)
@@ -28,6 +29,9 @@ TIMELINE_ORDER = keyset_order_of(Sort.by_source)
 
 UNDATED_CURSOR_DATE = "9999-12-31"
 """The date of undated claims in cursors. They come last within their source."""
+
+MAX_QUESTIONS = 200
+"""Maximum number of questions of a timeline. Each has two parts of the statement, and SQLite has a limit for these."""
 
 LOWEST_ID = "00000000-0000-0000-0000-000000000000"
 """An id that sorts before all others."""
@@ -62,12 +66,17 @@ class TimelineEntry(NamedTuple):
 def fetch_timeline_rows(
     session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int, cursor: str | None = None
 ) -> list[TimelineEntry]:
-    """Return at most `max_rows` claims by source, date (unknown last) and id, after the cursor."""
+    """Return at most `max_rows` claims by source, date (unknown last) and id, after the cursor.
+
+    Raises `QueryTooBroad` if the topic has too many questions.
+    """
     _, text, id_ = read_cursor(TIMELINE_ORDER, cursor)
     source, _, day_text = (text or f" {UNDATED_CURSOR_DATE}").rpartition(" ")
     after = {"source": source, "after": date.fromisoformat(day_text), "id": id_ or LOWEST_ID, "max_rows": max_rows}
     # After a dated claim, all undated claims of the same source follow.
     after["undated_id"] = after["id"] if day_text == UNDATED_CURSOR_DATE else LOWEST_ID
+    if len(scope.keys) > MAX_QUESTIONS:
+        raise too_broad_error(scope, f"It has more than {MAX_QUESTIONS} combinations of category, subject and place.")
     shape = QuestionShape.of(scope, snapshot)
     rows = fetch_rows(session, _select_page(shape), bind_question(scope, snapshot) | after)
     return [TimelineEntry(version, source, parse_stored_date(day), str(id_)) for version, source, day, id_ in rows]

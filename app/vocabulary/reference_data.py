@@ -6,6 +6,7 @@ or a partial index of vocabulary changes, shows whether they are also valid for 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import select
@@ -133,6 +134,7 @@ class ReferenceDataCache:
     def __init__(self) -> None:
         self._current: _CachedReferenceData | None = None
         self._past: BoundedCache[int, ReferenceData] = BoundedCache(MAX_PAST_STATES)
+        self._lock = Lock()
 
     def get(self, source: ReadSession | Session, view: Snapshot) -> ReferenceData:
         """Return the reference data of a snapshot; load them if a vocabulary changed since the last read."""
@@ -145,8 +147,14 @@ class ReferenceDataCache:
         if view.as_of is not None:
             return self._get_past(session, view)
         found = _load_reference_data(session, view)
-        if cached is None or view.seq > cached.last_seen_seq:  # otherwise the snapshot is that of a lagging replica
-            self._current = _CachedReferenceData(found, read_last_vocabulary_change(session, view.seq), view.seq)
+        loaded = _CachedReferenceData(found, read_last_vocabulary_change(session, view.seq), view.seq)
+        with self._lock:
+            # Requests at the same time load them, and all use those of the first: caches compare them by identity.
+            cached = self._current
+            if cached is not None and cached.valid_from_seq <= view.seq <= cached.last_seen_seq:
+                return cached.reference_data
+            if cached is None or view.seq > cached.last_seen_seq:  # otherwise the snapshot is that of a lagging replica
+                self._current = loaded
         return found
 
     def apply(self, changes: Sequence[ChangeEntry], cached: "_CachedReferenceData", until: int) -> None:

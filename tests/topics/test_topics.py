@@ -1,10 +1,13 @@
 """Topics: their claims, counts and side-by-sides."""
 
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from app.topics import queries
 from app.topics.parameters import TopicSort
 from tests.examples import (
     PERIOD_BODY,
@@ -410,3 +413,21 @@ def test_a_topic_names_its_latest_change(starter_register: Register) -> None:
     assert after["changed_seq"] == seq > before["changed_seq"]
     assert starter_register.get(f"{path}?recorded_as_of=seq:{seq - 1}").json()["changed_seq"] == before["changed_seq"]
     assert starter_register.get("/v1/topics?sort=-changed&limit=1").json()["data"][0]["changed_seq"] == seq
+
+
+def test_a_summary_is_computed_once_for_requests_at_the_same_time(
+    starter_register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[str | None] = []
+    summarize = queries._summarize
+
+    def count(session: Any, question: Any, *arguments: Any) -> Any:
+        computed.append(question.slug)
+        time.sleep(0.05)
+        return summarize(session, question, *arguments)
+
+    monkeypatch.setattr(queries, "_summarize", count)
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda limit: starter_register.get(f"/v1/topics?limit={limit}"), (3, 4, 5)))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert len(computed) == len(set(computed)) == 5

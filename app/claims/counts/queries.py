@@ -9,13 +9,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ClauseElement, Select, bindparam, select
-from sqlalchemy.exc import DBAPIError
 
 from app.claims.counts.keys import UNASSESSED, UNKNOWN, choose_stored, has_field, read_field
 from app.claims.counts.stored import SELECT_STATE, CountChange, count_fields, read_count_changes
 from app.claims.search.filters import CONFIDENCE_RANKS, FILTERS, ClaimFilters, ClaimQuery, FilterContext, check_ranges
-from app.claims.search.planner import build_too_broad_error, fetch_counted_values
-from app.database.query_budget import is_budget_exceeded
+from app.claims.search.planner import fetch_counted_values
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.database.sql import InList, compile_cached, encode_list
@@ -101,12 +99,25 @@ def count_claims(read: ReadSession, query: ClaimFilters, dimensions: Sequence[Di
         QueryTooBroad: Neither the stored counts nor a bounded number of claims answer the query.
     """
     check_ranges(query)
-    try:
-        return _count(read, query, dimensions, snapshot)
-    except DBAPIError as error:
-        if is_budget_exceeded(error):
-            raise build_too_broad_error(_as_query(query)) from error
-        raise
+    return _count(read, query, dimensions, snapshot)
+
+
+def count_matching(read: ReadSession, query: ClaimFilters, snapshot: Snapshot) -> int:
+    """Return the number of the claims that match every filter. Raises what `count_claims` raises."""
+    check_ranges(query)
+    if query.superseded is False:
+        either = query.model_copy(update={"superseded": None})
+        superseded = query.model_copy(update={"superseded": True})
+        return count_matching(read, either, snapshot) - count_matching(read, superseded, snapshot)
+    conditions = _build_conditions(FilterContext(read, snapshot, narrower=query.narrower), query)
+    name = _choose_total_field(conditions)
+    return _count_fields(read, query, [name], snapshot)[name].total()
+
+
+def _choose_total_field(conditions: _Conditions | None) -> str:
+    """Return the field by which claims are counted whose number is wanted: one that a filter is about, if possible."""
+    names = [] if conditions is None else [name for name in conditions.tests if name not in ("month", "status")]
+    return names[0] if names else "level" if conditions and "status" in conditions.tests else "kind"
 
 
 def _count(read: ReadSession, query: ClaimFilters, dimensions: Sequence[Dimension], snapshot: Snapshot) -> Counts:

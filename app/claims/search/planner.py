@@ -18,8 +18,6 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
 from app.cache.bounded import BoundedCache
 from app.claims.known_on import latest_known_date
 from app.claims.search.filters import (
@@ -37,7 +35,6 @@ from app.claims.search.filters import (
 from app.claims.search.sql import SORT_INDEXES, IndexScan, RangePrefix, get_search_shape
 from app.database.cache_registry import CacheKey
 from app.database.keyset import Order, read_cursor, write_cursor
-from app.database.query_budget import is_budget_exceeded
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.errors import QueryTooBroad
@@ -77,7 +74,6 @@ class SearchResult:
     versions: list[int]
     ids: list[str]
     next_cursor: str | None
-    total: int | None
 
 
 def find_page(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot) -> SearchResult:
@@ -92,17 +88,11 @@ def find_page(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot) -> Se
         snapshot = replace(snapshot, as_of=None)  # the current state: an export reads as of its first page
     order = KEYSET_ORDERS[query.sort]
     search = _ClaimSearch(reading, query, snapshot, order)
-    try:
-        total = search.count() if query.total else None
-        rows = search.find_rows()
-    except DBAPIError as error:
-        if is_budget_exceeded(error):
-            raise build_too_broad_error(query) from error
-        raise
+    rows = search.find_rows()
     page = rows[: search.limit]
     more = len(rows) > len(page)
     cursor = write_cursor(order, page[-1][2], page[-1][1]) if more else None
-    return SearchResult([row[0] for row in page], [row[1] for row in page], cursor, total)
+    return SearchResult([row[0] for row in page], [row[1] for row in page], cursor)
 
 
 def fetch_counted_values(
@@ -237,23 +227,11 @@ class _ClaimSearch:
         row_count, _, expires_at = self._counts.get(self._scan_key()) or (0, 0, 0.0)
         return row_count if expires_at > time.monotonic() else None
 
-    def count(self) -> int:
-        """Return the number of matching claims."""
-        if self.shape.is_empty:
-            return 0
-        lookup_name = self._find_most_selective(MAX_LOOKUP_CLAIMS)
-        if lookup_name is None:
-            text = self.shape.get_statement(0, 0, self.shape.build_count)
-        else:
-            text = self.shape.get_statement(0, 0, self.shape.build_lookup_count, lookup_name)
-        total: int = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
-        return total
-
     def count_values(self, columns: Sequence[str], *, may_scan: bool) -> list[Counter[Any]]:
         """Return the number of matching claims by value, for each column."""
         if self.shape.is_empty:
             return [Counter() for _ in columns]
-        lookup_name = self._find_most_selective(MAX_FALLBACK_LOOKUP_CLAIMS)
+        lookup_name = self._find_most_selective(MAX_FALLBACK_LOOKUP_CLAIMS if may_scan else MAX_LOOKUP_CLAIMS)
         if lookup_name is not None:
             text = self.shape.get_statement(0, 0, self.shape.build_lookup_values, lookup_name, *columns)
             rows = self.reading.fetch_rows(text, self.parameters, custom_plan=True)

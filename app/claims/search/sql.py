@@ -381,11 +381,6 @@ class SearchShape:
                 where.append(value.is_(None) & after_id)
         return statement.where(*where).order_by(value.is_(None), *self._order(value, columns.id)).limit(ROWS)
 
-    def build_lookup_count(self, name: str) -> Select[Any]:
-        """Count the claims of an index lookup that match the other filters."""
-        claim, columns = self._join_by_version([*self.index_lookups[name], *self.extra_lookups])
-        return select(func.count()).select_from(claim).where(*self._all_conditions(columns))
-
     def build_lookup_values(self, name: str, *names: str) -> Select[Any]:
         """Select some columns of the claims of an index lookup that match the other filters."""
         lookups = [*self.index_lookups[name], *self.extra_lookups]
@@ -407,11 +402,6 @@ class SearchShape:
             # As known on a day before its retraction, a claim is asserted.
             return case((columns.retracted_on > self._known_on, Status.asserted.value), else_=cast(column, Text))
         return column
-
-    def build_count(self) -> Select[Any]:
-        """Count the matching claims without an index lookup."""
-        statement = select(func.count()).select_from(CLAIM).where(*self._all_conditions(CLAIM.c))
-        return statement if self.conditions or self.past else with_index(statement, CLAIM, "ix_claim_recorded")
 
     def build_index_count(self, name: str) -> Select[Any]:
         """Count the index rows of a lookup, up to `ROWS`."""
