@@ -80,6 +80,11 @@ class EpochList:
         """Read the epochs with an open session."""
         self._epochs = read_epochs(session)
 
+    def add(self, epoch: Epoch) -> None:
+        """Add an epoch that has just begun."""
+        if self._epochs and self._epochs[-1].number < epoch.number:
+            self._epochs = [*self._epochs, epoch]
+
     @property
     def is_loaded(self) -> bool:
         """Return whether the epochs were read."""

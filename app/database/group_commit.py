@@ -183,8 +183,8 @@ class GroupCommitter:
                 self._begin_commit(jobs)
                 self._commit_batch(transaction, is_only_write=len(jobs) == 1)
                 seq = transaction.seq
-            if transaction.has_begun_epoch:
-                self._load_epochs()
+            if transaction.begun_epoch is not None:
+                self._database.caches[EPOCHS].add(transaction.begun_epoch)
         except BaseException:
             process_cache.clear()
             raise
@@ -198,11 +198,6 @@ class GroupCommitter:
             if is_only_write:
                 raise
             raise _BatchFailed from error
-
-    def _load_epochs(self) -> None:
-        """Read the epochs, one of which has just begun, before the responses name it."""
-        with self._database.read_primary() as session:
-            self._database.caches[EPOCHS].load(session)
 
     def _begin_commit(self, jobs: list[_QueuedWrite]) -> None:
         """Mark the writes as being committed, unless one of them was given up."""

@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
 from app.database.engine import Database, WriteSession, note_request_state
+from app.database.epochs import Epoch
 from app.database.faults import DatabaseFault, classify
 from app.database.lost_commits import LOCK_CLOCK, CommitOutcome, find_outcome, not_recorded, outcome_unknown
 from app.database.question_keys import SELECT_QUESTION, question_key
@@ -61,8 +62,8 @@ class WriteTransaction:
         """The keys of the questions of claims that were changed in this transaction."""
         self._pending_before = 0
         """The number of pending rows at the last `begin_write`."""
-        self.has_begun_epoch = False
-        """Whether this is the first transaction after a standby of PostgreSQL was promoted."""
+        self.begun_epoch: Epoch | None = None
+        """The epoch that begins with this transaction, the first one after a standby of PostgreSQL was promoted."""
         self._timeline = ""
         """The timeline of PostgreSQL, which is another one after a standby was promoted."""
         self._mark: int | None = None
@@ -95,9 +96,9 @@ class WriteTransaction:
         if timeline is None:
             self._execute("UPDATE epoch SET timeline = %s WHERE number = %s", (self._timeline, number))
         elif timeline != self._timeline:
-            self._execute(INSERT_EPOCH, (number + 1, seq, datetime.now(UTC), self._timeline))
-            self.has_begun_epoch = True
-            logger.warning("a standby of PostgreSQL was promoted: epoch %s begins after seq %s", number + 1, seq)
+            self.begun_epoch = epoch = Epoch(number + 1, seq, datetime.now(UTC))
+            self._execute(INSERT_EPOCH, (epoch.number, epoch.forked_seq, epoch.at, self._timeline))
+            logger.warning("a standby of PostgreSQL was promoted: epoch %s begins after seq %s", epoch.number, seq)
         self.process_cache[TIMELINE] = self._timeline
 
     @property
