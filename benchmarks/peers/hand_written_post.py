@@ -1,5 +1,6 @@
 """The hand-written peer's POST: one Pydantic model, and the INSERTs of the same rows in one durable transaction."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from benchmarks.peers.hand_written_statements import LITE, READ
 FOUND = """SELECT (SELECT unit FROM category WHERE slug = ? AND until_seq IS NULL), (SELECT slug FROM subject WHERE slug = ?
     AND until_seq IS NULL), (SELECT slug FROM place WHERE slug = ? AND until_seq IS NULL), (SELECT slug FROM source WHERE
     slug = ? AND until_seq IS NULL), (SELECT id FROM document WHERE address = ? AND until_seq IS NULL LIMIT 1)"""
-WORD = re.compile(r"\w+")
+WORD, LOCK = re.compile(r"\w+"), asyncio.Lock()
 
 
 class Input(BaseModel, extra="forbid"):
@@ -45,7 +46,7 @@ def words(*texts: str | None) -> str | list[str]:
 @asynccontextmanager
 async def transaction(connection: Any) -> AsyncIterator[None]:
     if not LITE:
-        async with connection.transaction():
+        async with LOCK, connection.transaction():
             yield
         return
     connection.execute("BEGIN IMMEDIATE")
