@@ -43,7 +43,7 @@ READ_ROUTES: Mapping[str, str | None] = {
     "/v1/topics/{slug}/side-by-side": f"/v1/topics/{TOPIC}/side-by-side",
     "/v1/topics/{slug}/side-by-side.{suffix}": f"/v1/topics/{TOPIC}/side-by-side.csv",
     "/v1/topics/{slug}/brief": f"/v1/topics/{TOPIC}/brief",
-    "/v1/topics/{slug}/brief.{suffix}": f"/v1/topics/{TOPIC}/brief.txt",
+    "/v1/topics/{slug}/brief.{suffix}": f"/v1/topics/{TOPIC}/brief.json",
     "/v1/topics/{slug}/chart": f"/v1/topics/{TOPIC}/chart",
     "/v1/topics/{slug}/chart.svg": f"/v1/topics/{TOPIC}/chart.svg",
     "/v1/topics/{slug}/chart.png": f"/v1/topics/{TOPIC}/chart.png",
