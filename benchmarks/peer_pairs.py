@@ -26,6 +26,8 @@ from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any
 
+from sqlalchemy import text
+
 from app.database.api_keys import create_key
 from app.database.engine import Database
 from app.enums import Role
@@ -92,6 +94,8 @@ class Run:
         self.url = store.copy(claims)
         database = Database(make_settings(self.url))
         with database.write() as session:
+            # Every claim of a real register has one; pages and briefs need it.
+            session.execute(text("UPDATE claim SET display = as_printed || ' persons' WHERE display IS NULL"))
             self.key = create_key(session, "benchmark", Role.editor)
         database.close()
         self.facts = RegisterFacts(sample_claim_ids(self.url), int(fetch_rows(self.url, "SELECT seq FROM clock")[0][0]))
@@ -302,7 +306,7 @@ def measure_routes(run: Run, rounds: int) -> Numbers:
     examples, found = read_examples(hot, run.facts), {}
     for route, path in examples.items():
         began = time.monotonic()
-        status, _, body = cold.ask(path, run.headers)
+        status, _, body = cold.ask(path.replace("PORT", str(cold.port)), run.headers)
         count = max(1, min(20, int(0.5 / (time.monotonic() - began + 0.002))))
         values: Samples = {"cold": [], "hot": []}
         clients = {"cold": Client("cold", cold.port, 1, run.headers), "hot": Client("hot", hot.port, 1, run.headers)}
@@ -311,7 +315,7 @@ def measure_routes(run: Run, rounds: int) -> Numbers:
         for _ in range(rounds):
             for name, server in (("cold", cold), ("hot", hot)):
                 before = server.cpu()
-                clients[name].exchange([Request(path)] * count)
+                clients[name].exchange([Request(path.replace("PORT", str(server.port)))] * count)
                 values[name].append(server.cpu(before) / 1000 / count)
         found[route] = {"path": path, "status": status, "bytes": len(body)} | {f"{name}_us": round(median(each), 1) for name, each in values.items()}
         for client in clients.values():
@@ -354,6 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     os.sched_setaffinity(0, {server_and_generator_core()[1]})
     with open_register_stores(given.databases, server_and_generator_core()[0]) as stores:
+        commit = describe_commit()
         for store, part in itertools.product(stores, given.only):
             measure, rounds = PARTS[part]
             began = time.monotonic()
@@ -361,7 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found = measure(Run(store, given.claims, stack), given.rounds or rounds)
             result = {
                 "part": part, "database": store.kind, "version": store.version(), "claims": given.claims,
-                "commit": describe_commit(), "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "commit": commit, "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "minutes": round((time.monotonic() - began) / 60, 1), "machine": describe_machine(), "found": found,
             }  # fmt: skip
             print(json.dumps(found, indent=1))  # noqa: T201

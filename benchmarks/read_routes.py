@@ -32,7 +32,7 @@ READ_ROUTES: Mapping[str, str | None] = {
     "/v1/claims/{id}/figure.txt": "/v1/claims/{claim}/figure.txt",
     "/v1/side-by-side": f"/v1/side-by-side?{QUESTION}",
     "/v1/side-by-side.{suffix}": f"/v1/side-by-side.csv?{QUESTION}",
-    "/v1/compare": "/v1/compare?claim={claim}&with={other}",
+    "/v1/compare": "/v1/compare?a={claim}&b={other}",
     "/v1/topics": "/v1/topics?limit=100",
     "/v1/topics.{suffix}": "/v1/topics.csv",
     "/v1/topics/{slug}": f"/v1/topics/{TOPIC}",
@@ -101,7 +101,7 @@ READ_ROUTES: Mapping[str, str | None] = {
     "/embed/topics/{slug}": f"/embed/topics/{TOPIC}",
     "/embed/claims/{id}": "/embed/claims/{claim}",
     "/embed.js": "/embed.js",
-    "/oembed": "/oembed?url={base}/topics/topic-8",
+    "/oembed": "/oembed?url=http://127.0.0.1:PORT/topics/topic-8",
     "/static/{name}": "/static/{asset}",
     "/favicon.ico": "/favicon.ico",
     "/robots.txt": "/robots.txt",
@@ -113,8 +113,8 @@ READ_ROUTES: Mapping[str, str | None] = {
     "/problems/{code}": "/problems/not_found",
     "/docs": "/docs",
     "/docs/reference": "/docs/reference",
-    "/docs/guides/{name}": "/docs/guides/reading",
-    "/docs/guides/{name}.md": "/docs/guides/reading.md",
+    "/docs/guides/{name}": "/docs/guides/cite-a-figure",
+    "/docs/guides/{name}.md": "/docs/guides/cite-a-figure.md",
     "/health/live": "/health/live",
     "/health/ready": "/health/ready",
     "/metrics": "/metrics",
@@ -127,5 +127,5 @@ def read_examples(server: Server, facts: RegisterFacts) -> dict[str, str]:
     claim, other = facts.claim_ids[:2]
     document = server.json(f"/v1/claims/{claim}")["citations"][0]["document"]["id"]
     asset = server.ask("/")[2].decode().partition("/static/")[2].partition('"')[0]
-    names = {"claim": claim, "other": other, "document": document, "asset": asset, "base": f"http://127.0.0.1:{server.port}"}
+    names = {"claim": claim, "other": other, "document": document, "asset": asset}
     return {route: path.format(**names) for route, path in READ_ROUTES.items() if path is not None}
