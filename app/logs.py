@@ -81,7 +81,7 @@ class TextFormatter(logging.Formatter):
         second = int(record.created)
         if second != self._second:
             self._second, self._time = second, super().formatTime(record, datefmt or self.default_time_format)
-        return self.default_msec_format % (self._time, record.msecs)
+        return f"{self._time},{record.msecs:03.0f}"
 
 
 def shorten_repeated(record: logging.LogRecord) -> bool:
