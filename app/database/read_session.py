@@ -139,7 +139,7 @@ def fetch_current(database: Database, statement: str, parameter: Any) -> list[tu
         rows = _fetch_from_file(database, statement, parameter)
     else:
         with _connection(database) as connection:
-            rows = _fetch_without_transaction(connection, statement, parameter)
+            rows = _fetch_from_server(database, connection, statement, parameter)
     if rows:
         database.note_read(rows[0][-1])
     return rows
@@ -155,19 +155,29 @@ def _fetch_from_file(database: Database, statement: str, parameter: Any) -> list
     return rows
 
 
-def _fetch_without_transaction(connection: Connection, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as above
-    """Execute a statement on PostgreSQL. psycopg begins no transaction for it."""
-    from psycopg import RawCursor  # noqa: PLC0415 - not needed on SQLite
+def _fetch_from_server(
+    database: Database,
+    connection: Connection,
+    statement: str,
+    parameter: Any,  # noqa: ANN401 - as above
+) -> list[tuple[Any, ...]]:
+    """Execute a statement on PostgreSQL, without a transaction unless the connection needs or has one.
 
-    driver = cast("Any", connection.connection.driver_connection)
+    Behind a pooler a transaction begins with the settings of the connection, on a replica with a check of its state.
+    """
+    read = ReadSession(database, connection)
+    if connection.info.get(BEGIN_STATEMENT) is not None or read.driver.pgconn.transaction_status:
+        rows = read.fetch_prepared(statement, parameter)
+        with DriverErrors(connection.dialect, "COMMIT"):
+            read.driver.commit()
+        return rows
     with DriverErrors(connection.dialect, statement):
-        driver.autocommit = True
-        try:
-            rows: list[tuple[Any, ...]] = RawCursor(driver).execute(statement, [parameter], prepare=True).fetchall()
-        finally:
-            if not driver.closed:
-                driver.autocommit = False
-    return rows
+        read.driver.autocommit = True
+    try:
+        return read.fetch_prepared(statement, parameter)
+    finally:
+        if not read.driver.closed:
+            read.driver.autocommit = False
 
 
 @contextmanager
