@@ -52,12 +52,18 @@ cover: .venv/tested ## Run every test, and report line and branch coverage
 
 bench: .venv/tested .bench/peers/made ## Compare reads and writes with other servers: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.reads --claims $(CLAIMS) --databases "$(DATABASES)" --chart
+	$(BIN)/python -m benchmarks.peer_pairs --databases "$(DATABASES)"
+	$(BIN)/python -m benchmarks.peer_pairs --table
 
 bench-quick: .venv/tested .bench/peers/made ## The same with 10,000 claims, in less than five minutes
 	$(BIN)/python -m benchmarks.reads --claims 10000 --databases "$(DATABASES)" --quick
 
 bench-import: .venv/tested ## Compare an import with raw inserts: ROWS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.imports --rows $(ROWS) --databases "$(DATABASES)"
+
+bench-peer: .venv/tested ## Compare the CPU time per request with a hand-written peer and with bare uvicorn: ONLY=cold,hot
+	$(BIN)/python -m benchmarks.peer_pairs --databases "$(DATABASES)" $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m benchmarks.peer_pairs --table
 
 bench-pair: .venv/tested ## Compare the CPU time per request with an older commit: BASE=HEAD~1 ROUNDS=10 ONLY=page-hot,post
 	@$(BIN)/python -m benchmarks.pair $(BASE) --rounds $(ROUNDS) --databases "$(DATABASES)" $(if $(ONLY),--only $(ONLY)) $(if $(SAVE),--save)
@@ -184,4 +190,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines clients operate fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines clients operate fuzz look calc mutate lint check openapi baseline wheel pins

@@ -1,10 +1,13 @@
 """The log: one line a record, as text or JSON, with the process; a traceback once per cause and minute."""
 
+import asyncio
 import json
 import logging
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from threading import Lock
+from typing import TextIO
 
 logger = logging.getLogger("counterclaim")
 
@@ -21,11 +24,64 @@ FIELDS = ("request_id", "method", "path", "route", "status", "milliseconds")
 
 def configure_logging(level: str, *, as_json: bool) -> None:
     """Log to standard error."""
-    logging.basicConfig(level=level.upper(), format=TEXT_FORMAT)
+    logging.logThreads = logging.logMultiprocessing = False  # no line has them
+    logging.basicConfig(level=level.upper(), handlers=[LineHandler()])
     for handler in logging.getLogger().handlers:
         handler.addFilter(shorten_repeated)
-        if as_json:
-            handler.setFormatter(JsonFormatter())
+        handler.setFormatter(JsonFormatter() if as_json else TextFormatter(TEXT_FORMAT))
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes lines to standard error: those of one iteration of an event loop at once.
+
+    A call of the system takes longer than a line, and each request has one. A warning is written at once, after the
+    lines that wait, and so is what a thread without an event loop logs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, or let it wait for the end of the iteration."""
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+            loop = None if record.levelno >= logging.WARNING else _running_loop()
+            if loop is None:
+                self.flush()
+            elif len(self._lines) == 1:
+                loop.call_soon(self.flush)
+        except Exception:  # noqa: BLE001 - as the handlers of `logging` do
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write the lines that wait."""
+        with self.lock or nullcontext():
+            lines, self._lines = self._lines, []
+            if lines:
+                self.stream.write("".join(lines))
+        super().flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record as one line of text. The time is formatted once a second."""
+
+    _second = -1
+    _time = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - of `logging`
+        """Return the time of a record, to the millisecond."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._time = second, super().formatTime(record, datefmt or self.default_time_format)
+        return f"{self._time},{record.msecs:03.0f}"
 
 
 def shorten_repeated(record: logging.LogRecord) -> bool:

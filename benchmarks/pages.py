@@ -158,9 +158,9 @@ def _measure_start(url: str, path: str) -> dict[str, float]:
     seconds = server.start()
     try:
         before = server.memory()
-        spent = server._cpu()  # noqa: SLF001 - a helper of the same package
+        spent = server.cpu()
         server.ask(path)
-        cpu = server._cpu(spent)  # noqa: SLF001
+        cpu = server.cpu(spent)
         after = server.memory()
     finally:
         server.stop()

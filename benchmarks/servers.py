@@ -5,6 +5,7 @@ import json
 import marshal
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -141,10 +142,10 @@ class Server:
         plan = LoadPlan(
             self.port, str(path), core=server_and_generator_core()[1], **{"refusal": self._refusal_text, **more}
         )
-        before = self._cpu()
+        before = self.cpu()
         command = [sys.executable, "-m", "benchmarks.load_generator", json.dumps(asdict(plan))]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-        spent = self._cpu(before)
+        spent = self.cpu(before)
         if done.returncode:
             raise ServerFailed(f"{self.name} cannot be loaded: {done.stderr[-2000:]}\n{self._log.read_text()[-2000:]}")
         found: dict[str, Any] = json.loads(done.stdout)
@@ -175,7 +176,7 @@ class Server:
         assert self._process is not None  # noqa: S101 - only a server that runs is measured
         return self._process.pid
 
-    def _cpu(self, before: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - the marks, or what was spent since
+    def cpu(self, before: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - the marks, or what was spent since
         """Nanoseconds of every thread of the server and its database; with `before`, how many more there are now."""
         spent: dict[str, int] = {}
         for pid in (*process_tree(self.pid), *(process_tree(self._database) if self._database else ())):
@@ -208,12 +209,19 @@ def path_of_address(address: str) -> str:
     return re.sub(r"^http://127\.0\.0\.1:[0-9]+(?=/)", "", address)
 
 
-def our_server(url: str, database: int | None, workers: int = 1, *, remembering: bool = True) -> Server:
-    """The service as it is shipped, telling of warnings only; or one that remembers no answer."""
+def our_server(
+    url: str,
+    database: int | None,
+    workers: int = 1,
+    *,
+    remembering: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """The service as it is shipped, telling of warnings only; or one that remembers no answer, or with other settings."""
     command = [sys.executable, "-m", "app", "serve", "--port", "{port}"]
     if workers > 1:
         command += ["--workers", str(workers)]
-    environment = {"DATABASE_URL": url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
+    environment = {"DATABASE_URL": url, "COUNTERCLAIM_LOG_LEVEL": "warning", **(environment or {})}
     if not remembering:
         environment["COUNTERCLAIM_MEMORY_BYTES"] = "0"
     name = "ours" if workers == 1 else f"ours-{workers}"
@@ -226,6 +234,44 @@ def naive_server(url: str, database: int | None) -> Server:
     environment = {"DATABASE_URL": url, "NAIVE_PORT": "{port}"}
     ready = "/v1/claims?limit=1&count=false"
     return Server("naive", command, environment, ready, database=database, refusal="took too long")
+
+
+def hand_written_server(url: str, database: int | None) -> Server:
+    """Starlette and one prepared statement a read."""
+    command = [sys.executable, "-m", "benchmarks.peers.hand_written_server"]
+    environment = {"DATABASE_URL": url, "PEER_PORT": "{port}", "PEER_BASE_URL": "http://127.0.0.1:{port}"}
+    return Server("hand-written", command, environment, "/v1/claims?limit=1", database=database)
+
+
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
+    uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 1000000;
+    proxy_cache_path {folder}/cache keys_zone=shared:10m max_size=200m use_temp_path=off;
+    upstream naive {{ server 127.0.0.1:{behind}; keepalive 16; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://naive; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache shared;
+            proxy_cache_valid 200 1s; proxy_cache_lock on; proxy_cache_use_stale updating;
+        }}
+    }}
+}}
+"""
+
+
+def cached_naive_server(naive: Server) -> Server:
+    """A shared cache of one second, by nginx, before the naive peer."""
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        raise ServerFailed("nginx is not installed")
+    folder = CACHE_FOLDER / "work" / "nginx"
+    folder.mkdir(parents=True, exist_ok=True)
+    server = Server("nginx", [program, "-p", str(folder), "-c", str(folder / "nginx.conf")], {}, "/v1/claims?limit=1&count=false")
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=server.port, behind=naive.port))
+    return server
 
 
 def bare_server(answers: Path) -> Server:

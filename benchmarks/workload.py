@@ -5,7 +5,7 @@ import datetime as dt
 import json
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -345,8 +345,8 @@ SMALL_TOPIC = slug_of("topic", TOPIC_COUNT - 1)
 LARGE_TOPIC = slug_of("topic", 0)
 
 
-def new_claims(count: int, mark: str) -> list[dict[str, Any]]:
-    """Claims that nobody has made yet."""
+def new_claims(numbers: Iterable[int], mark: str) -> list[dict[str, Any]]:
+    """Claims that nobody has made yet, if no other claim of the register was made with one of these numbers."""
     return [
         {
             **_question_filters(n % 200),
@@ -363,9 +363,9 @@ def new_claims(count: int, mark: str) -> list[dict[str, Any]]:
                 {
                     "document": {"url": f"https://example.org/live/{n % 50}", "title": f"Live {n % 50}"},
                     "fidelity": "verbatim",
-                    "quote": f"Officials confirmed {n} fresh reports near the crossing.",
+                    "quote": f"Officials confirmed {10**8 + n} fresh reports near the crossing.",
                 }
             ],
         }
-        for n in range(count)
+        for n in numbers
     ]

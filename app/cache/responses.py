@@ -18,6 +18,9 @@ ENTRY_OVERHEAD_BYTES = 1_200
 VALUE_BYTES = 120
 """Size of a value in a cache scope: the text, and its place in a set."""
 
+HEADER_BYTES = getsizeof((b"", b"")) + 2 * getsizeof(b"") - len(b": \r\n")
+"""Size of a header in a list without the length of its line."""
+
 BODY_HEADERS = (
     b"content-length",
     b"content-type",
@@ -52,9 +55,7 @@ class EncodedBody:
         self.lines = header_lines(self.headers)
         self.not_modified_lines = header_lines(self.not_modified_headers)
         parts = (self.body, self.lines, self.not_modified_lines, self.headers, self.not_modified_headers)
-        self.size_bytes = sum(map(getsizeof, parts)) + sum(
-            getsizeof(header) + getsizeof(header[0]) + getsizeof(header[1]) for header in self.headers
-        )
+        self.size_bytes = sum(map(getsizeof, parts)) + len(self.headers) * HEADER_BYTES + len(self.lines)
 
 
 @dataclass(slots=True)

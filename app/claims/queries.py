@@ -13,9 +13,10 @@ from app.claims.counts.queries import count_matching
 from app.claims.search.filters import ClaimFilters, ClaimQuery
 from app.claims.search.planner import find_page
 from app.claims.serialization.export import render_lines
-from app.claims.serialization.projection import MAX_SQL_COLUMNS, render_claim
+from app.claims.serialization.projection import MAX_SQL_COLUMNS, render_claim, render_current_claim
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject, build_claim_responses, build_tombstone
+from app.database.engine import Database
 from app.database.read_session import ReadSession
 from app.database.snapshot import AS_OF, Snapshot, contains_version, is_version_at
 from app.database.tables import (
@@ -166,6 +167,18 @@ def read_claim_json(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple
     text, revision, day, said_at = rendered
     require_said(day, said_at, snapshot)
     return revision, text.encode()
+
+
+def read_current_claim_json(database: Database, id_: str) -> tuple[int, bytes, int] | None:
+    """Return the revision of a claim, the claim as JSON, and the latest change, by one statement.
+
+    None: `read_claim_json` has to be asked, which raises the problem of a claim that cannot be read.
+    """
+    rendered = render_current_claim(database, id_) if ID_PATTERN.fullmatch(id_) else None
+    if rendered is None:
+        return None
+    text, revision, seq = rendered
+    return revision, text.encode(), seq
 
 
 def read_tombstone(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.claims.change_scope import claim_scope
 from app.claims.create import record_citation, record_claim
 from app.claims.lifecycle import reinstate, retract, revise
-from app.claims.queries import find_claims, read_claim, read_claim_json
+from app.claims.queries import find_claims, read_claim, read_claim_json, read_current_claim_json
 from app.claims.revisions import load_revisions, read_revision
 from app.claims.schemas import (
     ChangeInput,
@@ -107,12 +107,14 @@ def get_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimSt
 
     A claim that was taken down is a 410 with its tombstone.
     """
-    with read_session(db) as read:
-        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
-        revision, text = read_claim_json(read, claim, snapshot)
-    return cacheable_response(
-        request, text, JSON_MEDIA_TYPE, tag=f"{revision}-", cache_scope=claim_scope(snapshot.latest_seq, claim)
-    )
+    is_current = query.known_on is None and query.recorded_as_of is None
+    found = read_current_claim_json(db, claim) if is_current else None
+    if found is None:
+        with read_session(db) as read:
+            snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+            found = *read_claim_json(read, claim, snapshot), snapshot.latest_seq
+    revision, text, seq = found
+    return cacheable_response(request, text, JSON_MEDIA_TYPE, tag=f"{revision}-", cache_scope=claim_scope(seq, claim))
 
 
 @router.post(

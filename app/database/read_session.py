@@ -4,7 +4,7 @@ Other reads use an ordinary session (`Database.read`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, cast
@@ -22,6 +22,9 @@ from app.database.transaction import to_utc
 
 GENERIC_PLAN_SETTINGS = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "
 """A generic plan misestimates the number of rows, so sorts are discouraged: it must read an index in the sort order."""
+
+LATEST_SEQ = "(SELECT seq FROM clock)"
+"""The last column of the rows of `fetch_current`."""
 
 SELECT_CLOCK = "SELECT seq, (extract(epoch FROM at) * 1000000)::bigint FROM clock"
 
@@ -126,18 +129,76 @@ class ReadSession:
         return int(result.get_value(0, 0)), EPOCH + timedelta(microseconds=int(result.get_value(0, 1)))
 
 
+def fetch_current(database: Database, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any type of the driver
+    """Execute one statement on the current state, as `ReadSession.fetch_prepared` does, and return its rows.
+
+    One statement sees one snapshot, so that it needs no transaction: neither its own statements on SQLite, nor its
+    round trips to PostgreSQL. The last column has to be `LATEST_SEQ`.
+    """
+    if database.dialect == "sqlite":
+        rows = _fetch_from_file(database, statement, parameter)
+    else:
+        with _connection(database) as connection:
+            rows = _fetch_from_server(database, connection, statement, parameter)
+    if rows:
+        database.note_read(rows[0][-1])
+    return rows
+
+
+def _fetch_from_file(database: Database, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as above
+    """Execute a statement on SQLite. A connection of the pool is taken without one of SQLAlchemy around it."""
+    engine = database.read_engine
+    with DriverErrors(engine.dialect, statement), closing(engine.raw_connection()) as connection:
+        driver = cast("Any", connection.driver_connection)
+        apply_budget(driver)
+        rows: list[tuple[Any, ...]] = driver.execute(statement, [parameter]).fetchall()
+    return rows
+
+
+def _fetch_from_server(
+    database: Database,
+    connection: Connection,
+    statement: str,
+    parameter: Any,  # noqa: ANN401 - as above
+) -> list[tuple[Any, ...]]:
+    """Execute a statement on PostgreSQL, without a transaction unless the connection needs or has one.
+
+    Behind a pooler a transaction begins with the settings of the connection, on a replica with a check of its state.
+    """
+    read = ReadSession(database, connection)
+    if connection.info.get(BEGIN_STATEMENT) is not None or read.driver.pgconn.transaction_status:
+        rows = read.fetch_prepared(statement, parameter)
+        with DriverErrors(connection.dialect, "COMMIT"):
+            read.driver.commit()
+        return rows
+    with DriverErrors(connection.dialect, statement):
+        read.driver.autocommit = True
+    try:
+        return read.fetch_prepared(statement, parameter)
+    finally:
+        if not read.driver.closed:
+            read.driver.autocommit = False
+
+
 @contextmanager
 def read_session(database: Database, *, generic_plan: bool = False) -> Iterator[ReadSession]:
     """Open a read session. Keep it short, and do not hold it open while a response is sent."""
-    with database.connect_for_reads() as connection:
+    with _connection(database) as connection:
         read = ReadSession(database, connection, generic_plan=generic_plan)
+        yield read
+        if read.dialect == "postgresql":
+            with DriverErrors(connection.dialect, "COMMIT"):
+                read.driver.commit()  # a rollback would clear the prepared statements of psycopg
+
+
+@contextmanager
+def _connection(database: Database) -> Iterator[Connection]:
+    """Take a connection for reads from the pool."""
+    with database.connect_for_reads() as connection:
         try:
-            yield read
-            if read.dialect == "postgresql":
-                with DriverErrors(connection.dialect, "COMMIT"):
-                    read.driver.commit()  # a rollback would clear the prepared statements of psycopg
+            yield connection
         except DBAPIError:
-            if read.dialect == "postgresql" and read.driver.closed:
+            if database.dialect == "postgresql" and cast("Any", connection.connection.driver_connection).closed:
                 # The server was restarted: the idle connections of the pool are lost, too.
                 connection.invalidate()
                 connection.engine.dispose()

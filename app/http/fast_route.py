@@ -49,7 +49,10 @@ MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
 STANDARD_PATH_HEADERS = ("x-register-seq", "x-register-epoch", "if-match", "if-none-match", "content-encoding")
-"""Headers that only the standard path evaluates."""
+"""Headers of a write that only the standard path evaluates."""
+
+STATE_HEADERS = frozenset({b"x-register-seq", b"x-register-epoch"})
+"""Headers of a read that only the standard path evaluates."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -181,6 +184,8 @@ class FastRead:
         self._path_arguments = {field.alias: field.name for field in dependant.path_params}
         self._query_argument = query.name
         self._model: type[BaseModel] = query.field_info.annotation  # type: ignore[assignment]
+        self._fields = self._model.model_fields
+        self._list_fields = {name for name, field in self._fields.items() if get_origin(field.annotation) is list}
         self._parameters = route_parameters(route)
         self._request_argument = dependant.request_param_name
         self._database_argument = dependencies[get_database]
@@ -190,12 +195,8 @@ class FastRead:
         """Answer a plain read; None for any other request."""
         parsed = self._parse(request.scope["query_string"])
         suffix = request.path_params.get("suffix")
-        if (
-            parsed is None
-            or "x-register-seq" in request.headers
-            or "x-register-epoch" in request.headers
-            or not (suffix is None or suffix in SUFFIXES)
-        ):
+        names_state = any(name in STATE_HEADERS for name, _ in request.scope["headers"])
+        if parsed is None or names_state or not (suffix is None or suffix in SUFFIXES):
             return None
         query, options = parsed
         database: Database = request.app.state.database
@@ -227,7 +228,7 @@ class FastRead:
 
     def _parse(self, query_string: bytes) -> tuple[BaseModel, dict[str, Any]] | None:
         """Return the query model and the list options, or None if any parameter is not plain."""
-        fields, parameters = self._model.model_fields, self._parameters
+        fields, parameters = self._fields, self._parameters
         values: dict[str, Any] = {}
         options: dict[str, Any] = {}
         if query_string.count(b"&") >= MAX_PARAMETERS:
@@ -235,7 +236,7 @@ class FastRead:
         try:
             for name, value in parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict"):
                 if name in fields:
-                    if get_origin(fields[name].annotation) is list:
+                    if name in self._list_fields:
                         values.setdefault(name, []).append(value)
                         continue
                     if name in values or not parameters[name].has_form(value):

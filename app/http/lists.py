@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import quote, unquote_plus
 
@@ -137,7 +138,9 @@ class ListResponse:
         output_columns = self._output_columns(columns, flat_as)
         if self.file is not None:
             return self._send_file(self.file, find, query, output_columns)
-        page = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}))
+        page = find(query if query.limit else query.model_copy(update={"limit": DEFAULT_LIMIT}))
+        next_url = self._next_url(page)
+        link_header = _link_header(next_url)
         cache_scope = page.cache_scope or CacheScope(page.seq)
         rows: Sequence[Any] = flatten_rows(page.rows, output_columns)
         if page.json_rows is not None:
@@ -147,17 +150,15 @@ class ListResponse:
                 self.request,
                 json_bytes(rows),
                 JSON_MEDIA_TYPE,
-                headers=self._link_header(page),
+                headers=link_header,
                 cache_scope=cache_scope,
             )
         meta: dict[str, Any] = {"count": len(rows), "next_cursor": page.next_cursor, "seq": page.seq}
         if page.total is not None:
             meta["total"] = page.total
-        links = {"self": self.self_url, "next": self._next_url(page)}
+        links = {"self": self.self_url, "next": next_url}
         body = json_bytes({"data": rows, "meta": meta, "links": links})
-        return cacheable_response(
-            self.request, body, JSON_MEDIA_TYPE, headers=self._link_header(page), cache_scope=cache_scope
-        )
+        return cacheable_response(self.request, body, JSON_MEDIA_TYPE, headers=link_header, cache_scope=cache_scope)
 
     def layout(self, columns: Sequence[FlatColumn], flat_as: Sequence[FlatColumn] = ()) -> RowLayout:
         """Return the layout of the rows, for a database that renders them."""
@@ -225,7 +226,7 @@ class ListResponse:
                 self.request,
                 body,
                 file.media_type,
-                headers=headers | self._link_header(first),
+                headers=headers | _link_header(self._next_url(first)),
                 cache_scope=first.cache_scope or CacheScope(first.seq),
                 serves_ranges=True,
             )
@@ -311,27 +312,25 @@ class ListResponse:
     @property
     def self_url(self) -> str:
         """The address of the request."""
-        query = self._quoted_query()
-        return self._address() + (f"?{query}" if query else "")
+        query = self._quoted_query
+        return self._address + (f"?{query}" if query else "")
 
+    @cached_property
     def _address(self) -> str:
-        """Return the address of the list, without the query string."""
-        return whole_address(quote(self.request.url.path, safe=URL_CHARACTERS))
+        """The address of the list, without the query string."""
+        return whole_address(quote(self.request.scope["path"], safe=URL_CHARACTERS))
 
+    @cached_property
     def _quoted_query(self) -> str:
-        """Return the query string. Characters that a client should have encoded could end a link in a header."""
-        return quote(self.request.url.query, safe=URL_CHARACTERS + "%?")
+        """The query string. Characters that a client should have encoded could end a link in a header."""
+        return quote(self.request.scope["query_string"].decode(), safe=URL_CHARACTERS + "%?")
 
     def _next_url(self, page: Page) -> str | None:
         """Return the URL of the next page. A cursor needs no percent-encoding."""
         if page.next_cursor is None:
             return None
-        parameters = [part for part in self._quoted_query().split("&") if part and not part.startswith("cursor=")]
-        return f"{self._address()}?{'&'.join([*parameters, f'cursor={page.next_cursor}'])}"
-
-    def _link_header(self, page: Page) -> dict[str, str]:
-        next_url = self._next_url(page)
-        return {"Link": f'<{next_url}>; rel="next"'} if next_url else {}
+        parameters = [part for part in self._quoted_query.split("&") if part and not part.startswith("cursor=")]
+        return f"{self._address}?{'&'.join([*parameters, f'cursor={page.next_cursor}'])}"
 
     def _file_headers(self, seq: int) -> dict[str, str]:
         """Return the headers of a file: its name, and its address in the state `seq`, which never changes."""
@@ -343,14 +342,14 @@ class ListResponse:
     def _state_address(self, seq: int) -> str:
         """Return the address of the file in the state `seq`, with the suffix of its format."""
         suffix = f".{self.format.value}"
-        path = self._address().removesuffix(suffix) + suffix
+        path = self._address.removesuffix(suffix) + suffix
         left_out = ("recorded_as_of", "format")
         parameters = [part for name, part in self._parameters() if name not in left_out]
         return f"{path}?{'&'.join([*parameters, f'recorded_as_of=seq:{seq}'])}"
 
     def _parameters(self) -> Iterator[tuple[str, str]]:
         """Yield the name of each parameter that has an effect, and the parameter as it was sent."""
-        for part in self._quoted_query().split("&"):
+        for part in self._quoted_query.split("&"):
             name, _, value = part.partition("=")
             if value and not is_ignored(unquote_plus(name)):
                 yield unquote_plus(name), part
@@ -369,6 +368,10 @@ class ListResponse:
         words = (UNSAFE_NAME_CHARACTERS.sub("-", part).strip("-.") for part in parts)
         name = "-".join(("counterclaim", *filter(None, words)))[:MAX_NAME_LENGTH].rstrip("-.")
         return f"{name}-{UNSAFE_NAME_CHARACTERS.sub('-', day)[:40]}{suffix}"
+
+
+def _link_header(next_url: str | None) -> dict[str, str]:
+    return {"Link": f'<{next_url}>; rel="next"'} if next_url else {}
 
 
 def _encode(encoder: FileEncoder, file: FileWriter, page: Page, columns: Sequence[FlatColumn]) -> bytes:

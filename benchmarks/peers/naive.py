@@ -14,7 +14,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
@@ -53,8 +53,10 @@ class Source(Table, table=True):
     version: int = Field(primary_key=True)
     slug: str
     name: str
+    short_name: str | None
     kind: str
     interest: str
+    terms: str | None
     until_seq: int | None
 
 
@@ -114,6 +116,8 @@ class Document(Table, table=True):
     published_on: dt.date | None = None
     language: str | None = None
     archive_url: str | None = None
+    content_sha256: str | None = None
+    terms: str | None = None
     until_seq: int | None = None
     publisher_record: Source | None = Relationship(
         sa_relationship_kwargs={
@@ -171,6 +175,24 @@ class Assessment(Table, table=True):
     until_seq: int | None
 
 
+class Relation(Table, table=True):
+    """A relation between two claims."""
+
+    version: int = Field(primary_key=True)
+    type: str
+    claim: str = Field(sa_type=ID)
+    to_claim: str = Field(sa_type=ID)
+    withdrawn: bool
+    until_seq: int | None
+    claim_record: Optional["Claim"] = Relationship(
+        sa_relationship_kwargs={
+            "primaryjoin": "and_(foreign(Relation.claim) == Claim.id, Claim.until_seq == None)",
+            "viewonly": True,
+            "uselist": False,
+        }
+    )
+
+
 class Claim(Table, table=True):
     """One source's statement."""
 
@@ -188,6 +210,11 @@ class Claim(Table, table=True):
     modality: str
     derivation: str
     as_printed: str
+    language: str | None = None
+    display: str | None = None
+    wording_differs: str | None = None
+    per: str | None = None
+    said_at: str | None = None
     kind: str
     value: float | None
     lower: float | None
@@ -236,6 +263,13 @@ class Claim(Table, table=True):
             "order_by": "Citation.id",
         }
     )
+    successors: list[Relation] = Relationship(
+        sa_relationship_kwargs={
+            "primaryjoin": "and_(Claim.id == foreign(Relation.to_claim), Relation.until_seq == None, "
+            "Relation.type == 'supersedes', Relation.withdrawn == False)",
+            "viewonly": True,
+        }
+    )
     assessments: list[Assessment] = Relationship(
         sa_relationship_kwargs={
             "primaryjoin": "and_(Claim.id == foreign(Assessment.claim), Assessment.until_seq == None, "
@@ -256,6 +290,7 @@ class FigureRead(Read):
     """What was printed."""
 
     as_printed: str
+    language: str | None
     kind: str
     value: Number | None
     lower: Number | None
@@ -266,7 +301,10 @@ class FigureRead(Read):
     coverage: Number | None
     out_of: Number | None
     relative_to: str | None
+    relative_to_kind: str | None
     unit: str
+    display: str | None
+    wording_differs: str | None
 
 
 class PeriodRead(Read):
@@ -276,6 +314,7 @@ class PeriodRead(Read):
     start: dt.date | None
     end: dt.date | None
     aggregation: str
+    per: str | None
 
 
 class SourceRead(Read):
@@ -283,8 +322,10 @@ class SourceRead(Read):
 
     slug: str
     name: str
+    short_name: str | None
     kind: str
     interest: str
+    terms: str | None
 
 
 class ConfidenceRead(Read):
@@ -310,6 +351,8 @@ class DocumentRead(Read):
     archive_url: str | None
     published_on: dt.date | None
     language: str | None
+    terms: str | None
+    content_sha256: str | None
 
 
 class CitationRead(Read):
@@ -317,6 +360,7 @@ class CitationRead(Read):
 
     id: str
     document: DocumentRead
+    leading: bool
     role: str
     via: list[str]
     fidelity: str
@@ -344,6 +388,7 @@ class ClaimRead(Read):
     period: PeriodRead
     date: dt.date | None
     date_edtf: str | None
+    said_at: str | None
     source: SourceRead
     confidence: ConfidenceRead | None
     includes: list[str]
@@ -351,6 +396,8 @@ class ClaimRead(Read):
     citations: list[CitationRead]
     note: str | None
     retracted_on: dt.date | None
+    superseded_by: str | None
+    superseded_on: dt.date | None
     import_id: str | None
     recorded_at: dt.datetime
     recorded_until: dt.datetime | None
@@ -395,6 +442,14 @@ class TimelineRow(Read):
     confidence: str | None
     document_url: str | None
     url: str
+    superseded_by: str | None
+    superseded_on: dt.date | None
+    subject: str
+    place: str
+    modality: str
+    aggregation: str
+    source_interest: str
+    date_edtf: str | None
 
 
 class TimelinePage(Read):
@@ -521,6 +576,7 @@ CLAIM_LOADING = (
     joinedload(Claim.category_record),  # type: ignore[arg-type]
     selectinload(Claim.citations).joinedload(Citation.document_record).joinedload(Document.publisher_record),  # type: ignore[arg-type]
     selectinload(Claim.assessments),  # type: ignore[arg-type]
+    selectinload(Claim.successors).joinedload(Relation.claim_record),  # type: ignore[arg-type]
 )
 
 
@@ -672,7 +728,7 @@ def to_read(claim: Claim) -> ClaimRead:
         **claim.model_dump(
             include={
                 *("id", "revision", "status", "category", "subject", "place", "proposition", "modality", "derivation"),
-                *("date", "date_edtf", "includes", "excludes", "note", "retracted_on", "import_id", "seq"),
+                *("date", "date_edtf", "said_at", "includes", "excludes", "note", "retracted_on", "import_id", "seq"),
             }
         ),
         figure=FigureRead(
@@ -687,11 +743,16 @@ def to_read(claim: Claim) -> ClaimRead:
             coverage=whole_number(claim.coverage),
             out_of=whole_number(claim.out_of),
             relative_to=claim.relative_to,
+            language=claim.language,
+            relative_to_kind=None,
+            display=claim.display,
+            wording_differs=claim.wording_differs,
             unit=claim.category_record.unit if claim.category_record else "",
         ),
         period=PeriodRead(
-            edtf=claim.period, start=claim.period_start, end=claim.period_end, aggregation=claim.aggregation
+            edtf=claim.period, start=claim.period_start, end=claim.period_end, aggregation=claim.aggregation, per=claim.per
         ),
+        **_successor(claim),
         source=SourceRead.model_validate(claim.source_record),
         confidence=ConfidenceRead.model_validate(claim.assessments[-1]) if claim.assessments else None,
         citations=[_citation(each) for each in claim.citations],
@@ -700,8 +761,18 @@ def to_read(claim: Claim) -> ClaimRead:
         links={
             "self": address,
             **{name: f"{address}/{name}" for name in ("revisions", "citation", "relations", "assessments")},
+            "page": f"{BASE_URL}/claims/{claim.id}",
         },
     )
+
+
+def _successor(claim: Claim) -> dict[str, Any]:
+    """The claim that replaced a claim: the last one of a chain."""
+    later = claim
+    while later.successors and later.successors[0].claim_record is not None:
+        later = later.successors[0].claim_record
+    found = None if later is claim else later
+    return {"superseded_by": found and found.id, "superseded_on": found and found.date}
 
 
 def _citation(citation: Citation) -> CitationRead:
@@ -714,9 +785,13 @@ def _citation(citation: Citation) -> CitationRead:
                 *("locator", "gap", "withdrawn_on"),
             }
         ),
+        leading=True,  # no claim of this register has several
         document=DocumentRead(
             **document.model_dump(
-                include={"id", "title", "publisher", "url", "archive_url", "published_on", "language"}
+                include={
+                    *("id", "title", "publisher", "url", "archive_url", "published_on", "language"),
+                    *("terms", "content_sha256"),
+                }
             ),
             publisher_name=document.publisher_record.name if document.publisher_record else None,
         ),
@@ -730,9 +805,11 @@ def to_timeline_row(claim: Claim) -> TimelineRow:
         **claim.model_dump(
             include={
                 *("id", "status", "category", "approximate", "kind", "as_printed", "period_start", "period_end"),
-                *("date", "source"),
+                *("date", "source", "subject", "place", "modality", "aggregation", "date_edtf"),
             }
         ),
+        **_successor(claim),
+        source_interest=claim.source_record.interest if claim.source_record else "",
         value=whole_number(claim.value),
         lower=whole_number(claim.lower),
         upper=whole_number(claim.upper),
@@ -818,7 +895,7 @@ def side_by_side(slug: str, session: Db, known_on: dt.date | None = None) -> Sid
     g: Any = Category
     today = known_on or dt.datetime.now(dt.UTC).date()
     stands = or_(c.status != "retracted", c.retracted_on > today)
-    known = [_is_in_topic(session, slug), c.until_seq.is_(None), c.status != "removed", c.kind != "none", stands]
+    known = [_is_in_topic(session, slug), c.until_seq.is_(None), c.status != "removed", c.kind.not_in(["none", "vague"]), stands]
     if known_on:
         known.append(c.date <= known_on)
     includes, excludes = (func.coalesce(column.cast(Text), "") for column in (c.includes, c.excludes))

@@ -26,7 +26,8 @@ from app.claims.leading import leading_order
 from app.claims.schemas import Claim
 from app.claims.supersession import load_successors
 from app.comparison.supersession import Successor
-from app.database.read_session import ReadSession
+from app.database.engine import Database
+from app.database.read_session import LATEST_SEQ, ReadSession, fetch_current
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import compile_statement
 from app.http.addresses import base_url
@@ -445,24 +446,58 @@ def render_claims(
 
 def render_claim(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple[str, int, date | None, str | None] | None:
     """Return a claim as JSON, its revision, date and moment, or None if it does not exist or was taken down."""
-    is_past = snapshot.as_of is not None
-    extra_columns = f", claim.revision, claim.date, claim.said_at, {_superseded_id(is_past=is_past)}"
-    placeholder = RENDERERS[reading.dialect].placeholder
-    is_in_snapshot = _contains("claim", is_past=is_past)
-    condition = f" WHERE claim.id = {placeholder} AND claim.status <> 'removed' AND {is_in_snapshot}"
-
-    def build(*, with_successors: bool) -> str:
-        arguments = (NESTED_LAYOUT, "claim", extra_columns)
-        return _build_statement(reading.dialect, snapshot, *arguments, with_successors=with_successors, end=condition)
-
-    rows = reading.fetch_prepared(build(with_successors=False), id_)
+    rows = reading.fetch_prepared(_select_claim(reading.dialect, snapshot, with_successors=False), id_)
     if not rows:
         return None
     text, revision, day, said_at, superseded = rows[0]
     if superseded is not None and (successors := load_successors(reading.session, [id_], snapshot)):
-        statement = _add_successors(build(with_successors=True), successors)
+        statement = _add_successors(_select_claim(reading.dialect, snapshot, with_successors=True), successors)
         ((text, *_),) = reading.fetch_prepared(statement, id_, prepare=False)
     return text, revision, date.fromisoformat(day) if isinstance(day, str) else day, said_at
+
+
+def _select_claim(dialect: str, snapshot: Snapshot, *, with_successors: bool) -> str:
+    """Return the statement of a claim as JSON, with its revision, date, moment, and its id if it was superseded."""
+    is_past = snapshot.as_of is not None
+    extra_columns = f", claim.revision, claim.date, claim.said_at, {_superseded_id(is_past=is_past)}"
+    arguments = (NESTED_LAYOUT, "claim", extra_columns)
+    end = _is_requested_claim(dialect, is_past=is_past)
+    return _build_statement(dialect, snapshot, *arguments, with_successors=with_successors, end=end)
+
+
+def render_current_claim(database: Database, id_: str) -> tuple[str, int, int] | None:
+    """Return the current state of a claim as JSON, its revision, and the `seq` of the register, by one statement.
+
+    None: `render_claim` has to be asked. The claim does not exist, was taken down, or is superseded.
+    """
+    rows = fetch_current(database, _select_current_claim(database.dialect, base_url()), id_)
+    if not rows:
+        return None
+    text, revision, superseded, seq = rows[0]
+    return (text, revision, seq) if superseded is None else None
+
+
+@lru_cache(maxsize=8)
+def _select_current_claim(dialect: str, base: str) -> str:
+    columns = f", claim.revision, {_superseded_id(is_past=False)}, {LATEST_SEQ}"
+    end = _is_requested_claim(dialect, is_past=False)
+    return _build_template(
+        dialect,
+        NESTED_LAYOUT,
+        "claim",
+        columns,
+        end,
+        is_past=False,
+        has_limit=False,
+        with_successors=False,
+        base=base,
+    )
+
+
+def _is_requested_claim(dialect: str, *, is_past: bool) -> str:
+    """Return the WHERE clause of a statement for the claim whose id is the parameter."""
+    placeholder = RENDERERS[dialect].placeholder
+    return f" WHERE claim.id = {placeholder} AND claim.status <> 'removed' AND {_contains('claim', is_past=is_past)}"
 
 
 def shows_successor(layout: RowLayout) -> bool:

@@ -1,0 +1,131 @@
+"""An address for every read route that the application registers, each with a row in the results of `peer_pairs`.
+
+A test compares `READ_ROUTES` with the routes of the application.
+"""
+
+from collections.abc import Mapping
+
+from benchmarks.servers import Server
+from benchmarks.workload import RegisterFacts
+
+TOPIC, CATEGORY, SUBJECT, PLACE, SOURCE = "topic-8", "category-0", "subject-0", "place-0", "source-1"
+QUESTION = f"category={CATEGORY}&subject={SUBJECT}&place={PLACE}"
+
+READ_ROUTES: Mapping[str, str | None] = {
+    "/v1/claims": f"/v1/claims?category={CATEGORY}&limit=50",
+    "/v1/claims.{suffix}": "/v1/claims.csv",
+    "/v1/claims/counts": f"/v1/claims/counts?category={CATEGORY}&by=source",
+    "/v1/claims/counts.{suffix}": f"/v1/claims/counts.csv?category={CATEGORY}&by=source",
+    "/v1/claims/{id}": "/v1/claims/{claim}",
+    "/v1/claims/{id}.jsonld": "/v1/claims/{claim}.jsonld",
+    "/v1/claims/{id}/revisions": "/v1/claims/{claim}/revisions",
+    "/v1/claims/{id}/revisions.{suffix}": "/v1/claims/{claim}/revisions.csv",
+    "/v1/claims/{id}/revisions/{revision}": "/v1/claims/{claim}/revisions/1",
+    "/v1/claims/{id}/relations": "/v1/claims/{claim}/relations",
+    "/v1/claims/{id}/relations.{suffix}": "/v1/claims/{claim}/relations.csv",
+    "/v1/claims/{id}/assessments": "/v1/claims/{claim}/assessments",
+    "/v1/claims/{id}/assessments.{suffix}": "/v1/claims/{claim}/assessments.csv",
+    "/v1/claims/{id}/citation": "/v1/claims/{claim}/citation",
+    "/v1/claims/{id}/citation.txt": "/v1/claims/{claim}/citation.txt",
+    "/v1/claims/{id}/citation.csl.json": "/v1/claims/{claim}/citation.csl.json",
+    "/v1/claims/{id}/citation.bib": "/v1/claims/{claim}/citation.bib",
+    "/v1/claims/{id}/figure.txt": "/v1/claims/{claim}/figure.txt",
+    "/v1/side-by-side": f"/v1/side-by-side?{QUESTION}",
+    "/v1/side-by-side.{suffix}": f"/v1/side-by-side.csv?{QUESTION}",
+    "/v1/compare": "/v1/compare?a={claim}&b={other}",
+    "/v1/topics": "/v1/topics?limit=100",
+    "/v1/topics.{suffix}": "/v1/topics.csv",
+    "/v1/topics/{slug}": f"/v1/topics/{TOPIC}",
+    "/v1/topics/{slug}/claims": f"/v1/topics/{TOPIC}/claims?limit=50",
+    "/v1/topics/{slug}/claims.{suffix}": f"/v1/topics/{TOPIC}/claims.csv",
+    "/v1/topics/{slug}/timeline": f"/v1/topics/{TOPIC}/timeline?limit=200",
+    "/v1/topics/{slug}/timeline.{suffix}": f"/v1/topics/{TOPIC}/timeline.csv",
+    "/v1/topics/{slug}/side-by-side": f"/v1/topics/{TOPIC}/side-by-side",
+    "/v1/topics/{slug}/side-by-side.{suffix}": f"/v1/topics/{TOPIC}/side-by-side.csv",
+    "/v1/topics/{slug}/brief": f"/v1/topics/{TOPIC}/brief",
+    "/v1/topics/{slug}/brief.{suffix}": f"/v1/topics/{TOPIC}/brief.json",
+    "/v1/topics/{slug}/chart": f"/v1/topics/{TOPIC}/chart",
+    "/v1/topics/{slug}/chart.svg": f"/v1/topics/{TOPIC}/chart.svg",
+    "/v1/topics/{slug}/chart.png": f"/v1/topics/{TOPIC}/chart.png",
+    "/v1/topics/{slug}/chart.vl.json": f"/v1/topics/{TOPIC}/chart.vl.json",
+    "/v1/topics/{slug}/chart.{suffix}": f"/v1/topics/{TOPIC}/chart.json",
+    "/v1/topics/{slug}/feed.atom": f"/v1/topics/{TOPIC}/feed.atom",
+    "/v1/topics/{slug}/feed.json": f"/v1/topics/{TOPIC}/feed.json",
+    "/v1/feed.atom": "/v1/feed.atom",
+    "/v1/feed.json": "/v1/feed.json",
+    "/v1/columns": "/v1/columns",
+    "/v1/columns.{suffix}": "/v1/columns.csv",
+    "/v1/reading": "/v1/reading?as_printed=about+1%2C000",
+    "/v1/sources": "/v1/sources?limit=50",
+    "/v1/sources.{suffix}": "/v1/sources.csv",
+    "/v1/sources/{slug}": f"/v1/sources/{SOURCE}",
+    "/v1/documents": "/v1/documents?limit=50",
+    "/v1/documents.{suffix}": "/v1/documents.csv",
+    "/v1/documents/{id}": "/v1/documents/{document}",
+    "/v1/documents/{id}/revisions": "/v1/documents/{document}/revisions",
+    "/v1/documents/{id}/revisions.{suffix}": "/v1/documents/{document}/revisions.csv",
+    "/v1/documents/{id}/revisions/{revision}": "/v1/documents/{document}/revisions/1",
+    **{f"/v1/{kind}": f"/v1/{kind}?limit=50" for kind in ("categories", "subjects", "places")},
+    **{f"/v1/{kind}.{{suffix}}": f"/v1/{kind}.csv" for kind in ("categories", "subjects", "places")},
+    "/v1/categories/{slug}": f"/v1/categories/{CATEGORY}",
+    "/v1/subjects/{slug}": f"/v1/subjects/{SUBJECT}",
+    "/v1/places/{slug}": f"/v1/places/{PLACE}",
+    "/v1/vocabulary": "/v1/vocabulary",
+    "/v1/vocabulary.{suffix}": "/v1/vocabulary.csv",
+    "/v1/suggest": "/v1/suggest?q=sour",
+    "/v1/imports": "/v1/imports",
+    "/v1/imports.{suffix}": "/v1/imports.csv",
+    "/v1/imports/{id}": "/v1/imports/{claim}",
+    "/v1/imports/template.csv": "/v1/imports/template.csv",
+    "/v1/imports/template.xlsx": "/v1/imports/template.xlsx",
+    "/v1/changes": "/v1/changes?limit=50",
+    "/v1/changes.{suffix}": "/v1/changes.ndjson",
+    "/v1/changes/stream": None,
+    "/v1/register": "/v1/register",
+    "/v1/export": "/v1/export",
+    "/v1/keys": "/v1/keys",
+    "/v1/keys/{id}": "/v1/keys/{claim}",
+    "/": "/",
+    "/about": "/about",
+    "/index.json": "/index.json",
+    "/about.json": "/about.json",
+    "/claims": "/claims",
+    "/claims/{id}": "/claims/{claim}",
+    "/claims/{name}.json": "/claims/{claim}.json",
+    "/topics/{slug}": f"/topics/{TOPIC}",
+    "/topics/{name}.json": f"/topics/{TOPIC}.json",
+    "/sources/{slug}": f"/sources/{SOURCE}",
+    "/sources/{name}.json": f"/sources/{SOURCE}.json",
+    "/documents/{id}": "/documents/{document}",
+    "/documents/{name}.json": "/documents/{document}.json",
+    "/embed/topics/{slug}": f"/embed/topics/{TOPIC}",
+    "/embed/claims/{id}": "/embed/claims/{claim}",
+    "/embed.js": "/embed.js",
+    "/oembed": "/oembed?url=http://127.0.0.1:PORT/topics/topic-8",
+    "/static/{name}": "/static/{asset}",
+    "/favicon.ico": "/favicon.ico",
+    "/robots.txt": "/robots.txt",
+    "/llms.txt": "/llms.txt",
+    "/.well-known/api-catalog": "/.well-known/api-catalog",
+    "/sitemap.xml": "/sitemap.xml",
+    "/sitemap-{part:int}.xml": "/sitemap-1.xml",
+    "/openapi.json": "/openapi.json",
+    "/problems/{code}": "/problems/not_found",
+    "/docs": "/docs",
+    "/docs/reference": "/docs/reference",
+    "/docs/guides/{name}": "/docs/guides/cite-a-figure",
+    "/docs/guides/{name}.md": "/docs/guides/cite-a-figure.md",
+    "/health/live": "/health/live",
+    "/health/ready": "/health/ready",
+    "/metrics": "/metrics",
+}
+"""By route. The stream of changes never ends, so that it has no request to measure: see `benchmarks.streams`."""
+
+
+def read_examples(server: Server, facts: RegisterFacts) -> dict[str, str]:
+    """Return an address of each route in the register that `server` serves."""
+    claim, other = facts.claim_ids[:2]
+    document = server.json(f"/v1/claims/{claim}")["citations"][0]["document"]["id"]
+    asset = server.ask("/")[2].decode().partition("/static/")[2].partition('"')[0]
+    names = {"claim": claim, "other": other, "document": document, "asset": asset}
+    return {route: path.format(**names) for route, path in READ_ROUTES.items() if path is not None}
