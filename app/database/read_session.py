@@ -133,8 +133,10 @@ def fetch_current(database: Database, statement: str, parameter: Any) -> list[tu
     """Execute one statement on the current state, as `ReadSession.fetch_prepared` does, and return its rows.
 
     One statement sees one snapshot, so that it needs no transaction: neither its own statements on SQLite, nor its
-    round trips to PostgreSQL. The last column has to be `LATEST_SEQ`.
+    round trips to PostgreSQL. The last column has to be `LATEST_SEQ`. No rows: ask a `ReadSession`.
     """
+    if database.dialect == "sqlite" and database.replica is not None:
+        return []  # the state of a copy is checked in a transaction
     if database.dialect == "sqlite":
         rows = _fetch_from_file(database, statement, parameter)
     else:
