@@ -15,9 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
-from app.database.faults import DatabaseFault, classify
-from app.database.transaction import WriteTransaction
-from app.errors import OutcomeUnknown, Problem, Unavailable
+from app.database.transaction import WriteTransaction, commit_or_unknown, outcome_unknown, write_connection
+from app.errors import Problem, Unavailable
 
 MAX_WRITES_PER_COMMIT = 64
 """Maximum number of writes in one transaction, which limits how long the first write waits for the commit."""
@@ -122,7 +121,7 @@ class GroupCommitter:
                 is_hanging = job.executor is self._executor
             if is_hanging:
                 self._replace_thread()
-        job.future.set_exception(_not_recorded() if job.is_abandoned else _outcome_unknown())
+        job.future.set_exception(_not_recorded() if job.is_abandoned else outcome_unknown())
 
     def _replace_thread(self) -> None:
         """Let another thread go on with the queue: the database does not answer this one. Needs the lock."""
@@ -174,7 +173,7 @@ class GroupCommitter:
         seq = 0
         process_cache = self._process_cache
         try:
-            with self._database.write_engine.connect() as connection:
+            with write_connection(self._database) as connection:
                 transaction = WriteTransaction(connection, "", process_cache)
                 jobs += self._take_queued(MAX_WRITES_PER_COMMIT) if take_queued else []
                 for job in jobs:
@@ -222,10 +221,8 @@ def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_writ
 
 def _commit_batch(transaction: WriteTransaction, *, is_only_write: bool) -> None:
     try:
-        transaction.commit()
+        commit_or_unknown(transaction)
     except DBAPIError as error:
-        if classify(error) in {DatabaseFault.away, DatabaseFault.frozen}:
-            raise _outcome_unknown() from error  # the answer to the commit is lost
         if is_only_write:
             raise
         raise _BatchFailed from error
@@ -234,12 +231,6 @@ def _commit_batch(transaction: WriteTransaction, *, is_only_write: bool) -> None
 def _not_recorded() -> Unavailable:
     detail = "The database did not take the write in time. Nothing was recorded."
     return Unavailable(detail, hint="send the request again", headers={"Retry-After": "2"})
-
-
-def _outcome_unknown() -> OutcomeUnknown:
-    detail = "The database has not confirmed the write in time. It may be recorded, or not."
-    hint = "send the same request again with the same Idempotency-Key: it is recorded once, and gets the first answer"
-    return OutcomeUnknown(detail, hint=hint, headers={"Retry-After": "5"})
 
 
 def _deliver_results(jobs: list[_QueuedWrite]) -> None:

@@ -1,21 +1,24 @@
 """Write transactions. A change takes the next `seq`, and a version is valid from its `seq` to its `until_seq`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import ClauseElement, ColumnElement, Connection, Select, bindparam, select, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
 from app.database.engine import Database, WriteSession
+from app.database.faults import DatabaseFault, classify, ends_session
 from app.database.question_keys import SELECT_QUESTION, question_key
 from app.database.row_encoding import MultiRowInsert, dialect_statements
 from app.database.snapshot import Snapshot
 from app.database.sql import compile_cached
 from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, ClaimVersion, Version, columns_of, table_of
+from app.errors import OutcomeUnknown
 
 _commit_steps: "list[tuple[int, Callable[[WriteTransaction], None]]]" = []
 
@@ -234,12 +237,54 @@ def declare_commit_step(step: Callable[[WriteTransaction], None], interval: int)
 
 
 @contextmanager
+def write_connection(database: Database) -> Iterator[Connection]:
+    """Open a connection for writes. It is rolled back at the end, unless the block has committed.
+
+    An error of the block is raised also if the rollback fails, as it does on a connection that is lost: it says whether
+    the write may be recorded.
+    """
+    connection = database.write_engine.connect()
+    try:
+        yield connection
+    except BaseException:
+        try:
+            connection.close()
+        except DBAPIError:
+            with suppress(SQLAlchemyError):  # it may be invalid already
+                connection.invalidate()
+                connection.close()
+        raise
+    connection.close()
+
+
+def commit_or_unknown(transaction: WriteTransaction) -> None:
+    """Commit a transaction.
+
+    Raises:
+        OutcomeUnknown: The answer to the commit is lost, so it may have taken place.
+    """
+    try:
+        transaction.commit()
+    except DBAPIError as error:
+        if classify(error) in {DatabaseFault.away, DatabaseFault.frozen} or ends_session(error):
+            raise outcome_unknown() from error
+        raise
+
+
+def outcome_unknown() -> OutcomeUnknown:
+    """Return the problem of a write that the database has not confirmed."""
+    detail = "The database has not confirmed the write in time. It may be recorded, or not."
+    hint = "send the same request again with the same Idempotency-Key: it is recorded once, and gets the first answer"
+    return OutcomeUnknown(detail, hint=hint, headers={"Retry-After": "5"})
+
+
+@contextmanager
 def write_transaction(database: Database, actor: str) -> Iterator[WriteTransaction]:
     """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""
-    with database.write_engine.connect() as connection:  # the pool rolls back if there was no commit
+    with write_connection(database) as connection:
         transaction = WriteTransaction(connection, actor)
         yield transaction
-        transaction.commit()
+        commit_or_unknown(transaction)
     database.latest_seq = max(database.latest_seq, transaction.seq)
 
 

@@ -30,6 +30,7 @@ from app.errors import (
     Problem,
     QueryTooBroad,
     Removed,
+    StorageFull,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -269,7 +270,8 @@ def database_problem(database: Database, fault: DatabaseFault, error: BaseExcept
     log_once("database %s: %s", fault, str(error).splitlines()[0], error=error, cause=f"database {fault}")
     hint = "the operator has to run `counterclaim check`" if fault is DatabaseFault.damaged else "try again"
     seconds = "60" if fault in PERSISTENT_FAULTS else "2"
-    return Unavailable(detail, hint=hint, headers={"Retry-After": seconds}, more={"reason": fault.value})
+    kind = StorageFull if fault is DatabaseFault.full else Unavailable
+    return kind(detail, hint=hint, headers={"Retry-After": seconds}, more={"reason": fault.value})
 
 
 PERSISTENT_FAULTS = {DatabaseFault.damaged, DatabaseFault.schema, DatabaseFault.full}
