@@ -16,6 +16,7 @@ REQUESTS = (
     "tests/http/test_roles.py",
     "tests/http/test_closed_register.py",
     "tests/http/test_standards.py",
+    "tests/http/test_security_headers.py",
     "tests/http/test_hostile.py",
     "tests/http/test_hostile_requests.py",
 )

@@ -17,9 +17,6 @@ RETRY_SECONDS = 0.02
 REPEATED_SHARE = 0.125
 """How many acknowledged writes are sent once more: they must get the same answer."""
 
-RETRIED_STATUSES = frozenset({0, 409, 503})
-"""No answer, `key_in_flight`, and what passes by itself."""
-
 CREATED = 201
 
 
@@ -57,6 +54,11 @@ class Write:
         if not self.is_claim:
             return {"title": self.key}
         return claim | {"figure": {"as_printed": str(self.number), "value": self.number}}
+
+
+def is_retried(answer: Answer) -> bool:
+    """Return whether a client sends the same again: no answer, `key_in_flight`, and what passes by itself."""
+    return answer.status in {0, 503} or (answer.status == 409 and answer.reason.startswith("key_in_flight"))  # noqa: PLR2004
 
 
 def name_of_change(change: dict[str, Any]) -> str | None:
@@ -101,7 +103,7 @@ class Journal:
             self.unknown.pop(write.name, None)
             self.refused.discard(write.name)
             self.on_acknowledgement(write.name)
-        elif answer.status in RETRIED_STATUSES:
+        elif is_retried(answer):
             is_unknown = answer.status in {0, 409} or answer.reason.startswith("outcome_unknown")
             if is_unknown and write.name not in self.acknowledged:
                 self.unknown[write.name] = write
@@ -180,7 +182,7 @@ class Writers:
         while not self._stop.is_set():
             with self._lock:
                 write = journal.next_write()
-            while journal.send(write).status in RETRIED_STATUSES:
+            while is_retried(journal.send(write)):
                 self._stop.wait(RETRY_SECONDS * (1 + random.random()))
                 if not self._repeats_refused and write.name in journal.refused:
                     break
