@@ -16,7 +16,7 @@ class Fault:
     tests: tuple[str, ...]
 
 
-COMMIT = "                _commit_batch(transaction, is_only_write=len(jobs) == 1)"
+COMMIT = "                self._commit_batch(transaction, is_only_write=len(jobs) == 1)"
 CONDITION = "if if_match is not None and not _matches(if_match, document, etag, by_revision=by_revision):"
 TORTURE, FAULTY_DATABASE = "tests/history/test_torture.py", "tests/http/test_database_faults.py"
 RACES, ROLES = "tests/history/test_races.py", "tests/http/test_roles.py"
@@ -43,21 +43,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "storage",
-        "a rollback that fails hides the outcome of the commit",
-        (
-            Edit(
-                "app/database/group_commit.py",
-                "with write_connection(self._database) as connection:",
-                "with self._database.write_engine.connect() as connection:",
-            ),
-        ),
-        (FAULTY_DATABASE, "-k", "sqlite and connection_is_lost_is_unknown"),
-    ),
-    Fault(
-        "storage",
         "a server that stops in a commit is taken for one that has rolled back",
-        (Edit("app/database/transaction.py", " or ends_session(error):", ":"),),
-        (FAULTY_DATABASE, "-k", "postgresql and connection_is_lost_is_unknown"),
+        (Edit("app/database/transaction.py", " and not ends_session(error):", ":"),),
+        (FAULTY_DATABASE, "-k", "postgresql and connection_is_lost_is_recorded"),
     ),
     Fault(
         "races",
