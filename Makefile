@@ -97,6 +97,10 @@ operate: .venv/tested ## Let databases, disks and workers fail, and note every a
 	@$(BIN)/python -m benchmarks.operate $(if $(ONLY),--only "$(ONLY)") $(if $(filter command line environment,$(origin DATABASES)),--databases "$(DATABASES)") \
 		--seconds $(SECONDS) --frozen $(FROZEN) --speed $(SPEED) $(if $(SAVE),--save)
 
+torture: .venv/tested ## Kill, cut the power of, fill and race a running service, and count what is lost: ONLY="kills power" KILLS=200 CUTS=1000 SAVE=yes
+	@nice $(BIN)/python -m benchmarks.torture $(if $(ONLY),--only "$(ONLY)") --databases "$(DATABASES)" \
+		$(if $(KILLS),--kills $(KILLS)) $(if $(CUTS),--cuts $(CUTS)) $(if $(RACES),--races $(RACES)) $(if $(SAVE),--save)
+
 bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
 	$(BIN)/python -m benchmarks.pages --save
 
@@ -190,4 +194,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines clients operate fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins

@@ -304,6 +304,12 @@ class Unavailable(Problem):
     status, code, title = 503, "unavailable", "The service is unavailable at the moment"
 
 
+class StorageFull(Unavailable):
+    """The disk of the database, or of temporary files, is full: nothing was recorded. Reads work."""
+
+    status, code, title = 503, "storage_full", "The disk is full"
+
+
 class HistoryForked(Problem):
     """The register was restored to an earlier state. Changes after `forked_at` are not those that the client knows."""
 
@@ -330,7 +336,8 @@ class SnapshotFailed(Exception):
 
 def known_problems() -> dict[str, type[Problem]]:
     """Return every problem class by its code."""
-    classes: list[type[Problem]] = [Problem, *Problem.__subclasses__(), *InvalidRequest.__subclasses__()]
+    classes: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
+    classes += [*InvalidRequest.__subclasses__(), *Unavailable.__subclasses__()]
     return {problem.code: problem for problem in classes}
 
 

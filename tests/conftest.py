@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -100,16 +101,36 @@ def database_copies(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DatabaseCopies]:
     """The factory of databases on SQLite or PostgreSQL."""
+    server = request.getfixturevalue("postgresql_address") if request.param == "postgresql" else None
+    made = _create_copies(tmp_path_factory.mktemp(request.param), server)
+    yield made
+    made.close()
+
+
+def _create_copies(folder: Path, server: str | None) -> DatabaseCopies:
+    """Create a factory of databases: of SQLite without the address of a server."""
     from tests.registers import DatabaseCopies  # noqa: PLC0415 - see above
 
-    server = request.getfixturevalue("postgresql_address") if request.param == "postgresql" else None
-    made = DatabaseCopies(tmp_path_factory.mktemp(request.param), server)
+    made = DatabaseCopies(folder, server)
     if server is not None and not os.environ.get("TEST_DATABASE_URL"):
         made.read_templates(run_folder() / POSTGRESQL_TEMPLATE / TEMPLATES_FILE)
     else:
         made.create_template("empty")
-    yield made
-    made.close()
+    return made
+
+
+@pytest.fixture(scope="module")
+def both_starter_registers(
+    postgresql_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Register]]:
+    """A register with the starter claims on each database, to compare their answers."""
+    with ExitStack() as stack:
+        registers = []
+        for server in (None, postgresql_address):
+            made = _create_copies(tmp_path_factory.mktemp("both"), server)
+            stack.callback(made.close)
+            registers.append(stack.enter_context(made.lend("starter")))
+        yield registers
 
 
 @pytest.fixture

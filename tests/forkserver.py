@@ -18,9 +18,24 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.forkserver_preload"])
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path) -> BaseProcess:
-    """Start `counterclaim` in `folder`; its output is appended to the files `out` and `err`."""
-    process = _context.Process(target=_run_program, args=(list(arguments), dict(environment), folder, out, err))
+def start(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    out: Path,
+    err: Path,
+    *,
+    own_group: bool = False,
+) -> BaseProcess:
+    """Start `counterclaim` in `folder`; its output is appended to the files `out` and `err`.
+
+    With `own_group`, it is the first of a process group of its own, which can be killed as a whole.
+    """
+    process = _context.Process(
+        target=_run_program,
+        args=(list(arguments), dict(environment), folder, out, err),
+        kwargs={"own_group": own_group},
+    )
     process.start()
     return process
 
@@ -81,7 +96,11 @@ class RunningProgram:
         self._output.cleanup()
 
 
-def _run_program(arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
+def _run_program(
+    arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path, *, own_group: bool
+) -> None:
+    if own_group:
+        os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from app.__main__ import main  # noqa: PLC0415 - imported in the new process only
 

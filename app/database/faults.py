@@ -108,6 +108,19 @@ def classify(error: BaseException) -> DatabaseFault | None:
     return _classify_postgresql(error, driver_error)
 
 
+ENDING_SEVERITIES = frozenset({"FATAL", "PANIC"})
+"""Severities of an error of PostgreSQL after which the session, or the server, ends."""
+
+
+def ends_session(error: BaseException) -> bool:
+    """Return whether an error of PostgreSQL has ended the session, so that the outcome of its statement is unknown.
+
+    A server that cannot write its write-ahead log reports a full disk and stops. The commit may be in the log by then.
+    """
+    diagnosis = getattr(getattr(error, "orig", None) or error, "diag", None)
+    return getattr(diagnosis, "severity_nonlocalized", None) in ENDING_SEVERITIES
+
+
 def _classify_postgresql(error: BaseException, driver_error: BaseException) -> DatabaseFault | None:
     state, message = getattr(driver_error, "sqlstate", None), str(driver_error)
     if MISSING_PAGE.search(message):

@@ -15,7 +15,7 @@ from sqlmodel import Session
 from app.database.driver_errors import DriverErrors
 from app.database.engine import Database, WriteSession, note_request_state
 from app.database.epochs import Epoch
-from app.database.faults import DatabaseFault, classify
+from app.database.faults import DatabaseFault, classify, ends_session
 from app.database.lost_commits import LOCK_CLOCK, CommitOutcome, find_outcome, not_recorded, outcome_unknown
 from app.database.question_keys import SELECT_QUESTION, question_key
 from app.database.row_encoding import MultiRowInsert, dialect_statements
@@ -232,7 +232,7 @@ class WriteTransaction:
         try:
             self.commit()
         except DBAPIError as error:
-            if classify(error) not in {DatabaseFault.away, DatabaseFault.frozen}:
+            if classify(error) not in {DatabaseFault.away, DatabaseFault.frozen} and not ends_session(error):
                 raise
             self._connection.invalidate()
             self._connection.engine.dispose()  # the idle connections of the pool may be lost, too

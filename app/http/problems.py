@@ -29,6 +29,7 @@ from app.errors import (
     NotFound,
     Problem,
     Removed,
+    StorageFull,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -272,7 +273,8 @@ def database_problem(database: Database, fault: DatabaseFault, error: BaseExcept
     log_once("database %s: %s", fault, str(error).splitlines()[0], error=error, cause=f"database {fault}")
     hint = FAULT_HINTS.get(fault, "try again")
     seconds = "60" if fault in PERSISTENT_FAULTS else "2"
-    return Unavailable(detail, hint=hint, headers={"Retry-After": seconds}, more={"reason": fault.value})
+    kind = StorageFull if fault is DatabaseFault.full else Unavailable
+    return kind(detail, hint=hint, headers={"Retry-After": seconds}, more={"reason": fault.value})
 
 
 PERSISTENT_FAULTS = {DatabaseFault.damaged, DatabaseFault.schema, DatabaseFault.full}

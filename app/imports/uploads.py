@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.errors import Unavailable, UnsupportedMediaType, invalid_field
+from app.errors import StorageFull, Unavailable, UnsupportedMediaType, invalid_field
 from app.http.schema_types import REFUSED_CHARACTERS
 from app.http.spreadsheet import XLSX_MEDIA_TYPE
 
@@ -37,6 +37,7 @@ MAX_NAME_CHARACTERS = 200
 MAX_MAPPING_BYTES = 200_000
 
 STORAGE_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOENT, errno.ENOSPC, errno.EROFS}
+FULL_DISK_ERRORS = {errno.EDQUOT, errno.ENOSPC}
 SQLITE_STORAGE_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 """Primary result codes (https://sqlite.org/rescode.html)."""
 
@@ -49,11 +50,14 @@ def temporary_storage() -> Iterator[None]:
     except (OSError, sqlite3.OperationalError) as error:
         if isinstance(error, OSError):
             is_storage_error, reason = error.errno in STORAGE_ERRORS, error.strerror
+            is_full = error.errno in FULL_DISK_ERRORS
         else:
-            is_storage_error, reason = error.sqlite_errorcode & 0xFF in SQLITE_STORAGE_ERRORS, str(error)
+            code = error.sqlite_errorcode & 0xFF
+            is_storage_error, reason = code in SQLITE_STORAGE_ERRORS, str(error)
+            is_full = code == sqlite3.SQLITE_FULL
         if not is_storage_error:
             raise
-        raise Unavailable(
+        raise (StorageFull if is_full else Unavailable)(
             f"The import cannot write its temporary files: {reason}.",
             hint="set TMPDIR to a writable directory with enough free space, then try again",
             headers={"Retry-After": "60"},

@@ -9,7 +9,6 @@ The exit status is 1 if an answer, an alert or a write differs from what must be
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.operate.alerts import Prometheus, check_metrics, check_rules, find_programs, rule_names
-from benchmarks.operate.failures import DATABASE, Failure, Stage, failures_of
+from benchmarks.operate.failures import DATABASE, Failure, Stage, failures_of, small_disk
 from benchmarks.operate.postgresql import Cluster
 from benchmarks.operate.probers import BARE, HOT_PATH, KINDS, Ledger, Observations, Probers, seconds_until_back
 from benchmarks.operate.report import Outcome, render, save
@@ -37,7 +36,6 @@ READY_SECONDS = 2.0
 BACK_SECONDS = 2.0
 RESTART_SECONDS = 10.0
 """A process that was just started compiles what it executes first, on cores that it shares with all of this."""
-DISK_MEGABYTES = 400
 SHOWN_METRICS = (
     "ready",
     "database_reads_up",
@@ -46,22 +44,6 @@ SHOWN_METRICS = (
     "replica_lag_changes",
     "database_check_age_seconds",
 )
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a small file system on a folder, if that is permitted; yield whether it is."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-        is_mounted = done.returncode == 0
-    except OSError:
-        is_mounted = False
-    try:
-        yield is_mounted
-    finally:
-        if is_mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=False)  # noqa: S603, S607
 
 
 @contextmanager

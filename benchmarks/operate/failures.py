@@ -26,6 +26,23 @@ WRITES_REFUSED, ERRORS = "CounterclaimWritesRefused", "CounterclaimErrors"
 UNAVAILABLE, SLOW, LAGS = "CounterclaimUnavailable", "CounterclaimSlow", "CounterclaimReplicaLags"
 
 BALLAST_BLOCK = b"\0" * 65_536
+DISK_MEGABYTES = 400
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int = DISK_MEGABYTES) -> Iterator[bool]:
+    """Mount a small file system on a folder, if that is permitted; yield whether it is."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        is_mounted = done.returncode == 0
+    except OSError:
+        is_mounted = False
+    try:
+        yield is_mounted
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=False)  # noqa: S603, S607
 
 
 @dataclass
@@ -63,9 +80,6 @@ class Stage:
             return
         with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as connection:
             connection.execute(statement)
-
-
-Begin = Callable[[Stage], "contextmanager"]  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,7 @@ def _killed(cluster: Cluster) -> Iterator[None]:
 @contextmanager
 def _table_locked(stage: Stage, table: str = "claim") -> Iterator[None]:
     with psycopg.connect(stage.primary.url(DATABASE)) as connection:
-        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")  # type: ignore[call-overload]
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield
 
 
@@ -196,7 +210,7 @@ def _file_locked(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def _disk_full(stage: Stage) -> Iterator[None]:
+def disk_full(stage: Stage) -> Iterator[None]:
     """Fill the file system; without one of its own, no file may grow."""
     if not stage.is_mounted:
         with _files_limited(stage):
@@ -396,7 +410,7 @@ NOTHING_ANSWERS = _alerts(NOT_READY, UNAVAILABLE)
 
 BOTH = [
     Failure(
-        "disk full", _disk_full, "full (reads work)", _alerts(NOT_READY, UNAVAILABLE, WRITES_REFUSED), reads_go_on=True
+        "disk full", disk_full, "full (reads work)", _alerts(NOT_READY, UNAVAILABLE, WRITES_REFUSED), reads_go_on=True
     ),
     Failure("another schema", _another_schema, "schema", _alerts(NOT_READY), _alerts(UNAVAILABLE)),
     Failure("unexpected error", _unexpected_error, "200", _alerts(ERRORS), reads_go_on=True),

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,8 +56,16 @@ def process_tree(pid: int) -> list[int]:
 class Cluster:
     """A PostgreSQL server in a folder of its own. As root it is run by another user, since it refuses to be root."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Use the folder `name` below `folder`."""
+    def __init__(self, folder: Path, name: str, *, options: Sequence[str] = (), settings: Mapping[str, str] = {}) -> None:  # noqa: B006
+        """Use the folder `name` below `folder`.
+
+        Args:
+            folder: The folder.
+            name: The name of the server.
+            options: More options of `initdb`.
+            settings: Settings beside `SETTINGS`.
+        """
+        self._options, self._settings = options, {**SETTINGS, **settings}
         self.data = folder / name
         self.log = folder / f"{name}.log"
         self.port = find_free_port()
@@ -90,10 +98,11 @@ class Cluster:
     def create(self) -> None:
         """Create the files of an empty server, with data checksums."""
         self.run(
-            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-k", "-N"
+            *("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-k", "-N"),
+            *self._options,
         )
         with (self.data / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
+            file.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
 
     def create_standby(self, primary: "Cluster") -> None:
         """Create the files of a standby of `primary`, which runs."""
@@ -124,6 +133,13 @@ class Cluster:
                 time.sleep(0.05)
             else:
                 return
+
+    def is_running(self) -> bool:
+        """Return whether the server runs, though it may take no connections."""
+        try:
+            return is_running(self.pid())
+        except (OSError, ValueError, IndexError):
+            return False
 
     def pid(self) -> int:
         """Return the process id of the server."""
@@ -157,7 +173,7 @@ class Cluster:
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Execute a statement."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def file_of(self, table: str, database: str) -> Path:

@@ -131,11 +131,16 @@ def body_of(operation: dict[str, Any]) -> dict[str, Any]:
     return {"json": None}
 
 
-def send_example(register: Register, method: str, path: str, operation: dict[str, Any]) -> Any:
-    """Send the example of a writing operation, after its preparatory requests."""
+def send_example(
+    register: Register, method: str, path: str, operation: dict[str, Any], key: dict[str, str] | None = None
+) -> Any:
+    """Send the example of a writing operation with the headers of a key, after its preparatory requests.
+
+    Without `key`, it is that of an admin.
+    """
     name = operation["operationId"]
     asked = path_of(path, operation)
-    for verb, before, body in PREPARATORY_REQUESTS.get(name, []):
+    for verb, before, body in PREPARATORY_REQUESTS.get(name, []) if key is None else []:
         answer = register.write(verb, path_of(before, operation), body, **{"If-Match": "*"})
         assert answer.status_code in (200, 201), answer.text
     if name in WITHDRAWAL_LISTS:
@@ -144,7 +149,8 @@ def send_example(register: Register, method: str, path: str, operation: dict[str
     if name == "post_key_revocation":
         asked = path.format(id=first_key_id(register))
     body = body_of(operation)
-    headers = register.keys["admin"] | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
+    key = register.keys["admin"] if key is None else key
+    headers = key | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
     return register.request(method.upper(), asked, headers=headers, **body)
 
 

@@ -21,6 +21,10 @@ from tests.registers import DatabaseCopies
 RACES = int(os.environ.get("TEST_RACES", "30"))
 CRASHES = max(2, RACES // 100)
 CLIENTS = 6
+MATCH_CLIENTS = 8
+"""Clients that change one revision at the same time."""
+KEY_CLIENTS = 10
+"""Clients that send the same key at the same time."""
 IN_FLIGHT = {(409, "key_in_flight"), (503, "unavailable")}
 """What a client is told whose key, or another write, is still being processed."""
 CROWD = 8
@@ -34,8 +38,8 @@ def fleet(database_copies: DatabaseCopies) -> Iterator[ServerGroup]:
 
 
 @pytest.fixture
-def runners(fleet: ServerGroup) -> Iterator[RaceThreads]:
-    runners = RaceThreads(CLIENTS)
+def runners(fleet: ServerGroup, request: pytest.FixtureRequest) -> Iterator[RaceThreads]:
+    runners = RaceThreads(getattr(request, "param", CLIENTS))
     yield runners
     runners.close(fleet)
 
@@ -44,6 +48,7 @@ def of(value: int, **changes: Any) -> dict[str, Any]:
     return make_claim_body(figure=make_figure_body(str(value), value=value), **changes)
 
 
+@pytest.mark.parametrize("runners", [MATCH_CLIENTS], indirect=True)
 def test_of_simultaneous_changes_exactly_one_wins(fleet: ServerGroup, runners: RaceThreads) -> None:
     made = fleet.write("POST", "/v1/claims", of(1_000_000)).json()
     address = f"/v1/claims/{made['id']}"
@@ -61,7 +66,9 @@ def test_of_simultaneous_changes_exactly_one_wins(fleet: ServerGroup, runners: R
             return fleet.write("PATCH", address, body, runner, {"If-Match": match})
 
         replies = runners.race(change)
-        assert sorted(reply.status for reply in replies) == [200, *[412] * (CLIENTS - 1)], [r.body for r in replies]
+        assert sorted(reply.status for reply in replies) == [200, *[412] * (MATCH_CLIENTS - 1)], [
+            r.body for r in replies
+        ]
         winner = next(runner for runner, reply in enumerate(replies) if reply.status == 200)
         winners.append(f"race {race}, runner {winner}")
         won = replies[winner].json()
@@ -71,13 +78,14 @@ def test_of_simultaneous_changes_exactly_one_wins(fleet: ServerGroup, runners: R
                 assert reply.json()["code"] == "stale_revision"
                 assert reply.json()["current"] == won
     took = time.monotonic() - began
-    print(f"\n{RACES} If-Match races of {CLIENTS} clients, 3 servers: one winner each, {took:.1f} s")  # noqa: T201 - shown with -s
+    print(f"\n{RACES} If-Match races of {MATCH_CLIENTS} clients, 3 servers: one winner each, {took:.1f} s")  # noqa: T201 - shown with -s
     assert fleet.get(address)["revision"] == RACES + 1
     logged = [change for change in fleet.read_all_changes() if change["id"] == made["id"]]
     assert [change["revision"] for change in logged] == list(range(1, RACES + 2))
     assert [change["reason"] for change in logged] == [None, *winners]
 
 
+@pytest.mark.parametrize("runners", [KEY_CLIENTS], indirect=True)
 def test_one_key_makes_one_claim(fleet: ServerGroup, runners: RaceThreads) -> None:
     outcomes: Counter[str] = Counter()
     made: set[str] = set()
@@ -102,7 +110,7 @@ def test_one_key_makes_one_claim(fleet: ServerGroup, runners: RaceThreads) -> No
         other = fleet.write("POST", "/v1/claims", of(race, note="Another."), race, key)
         assert (other.status, other.json()["code"]) == (422, "key_reused")
     took = time.monotonic() - began
-    print(f"\n{RACES} Idempotency-Key races of {CLIENTS} clients, 3 servers: {dict(outcomes)}, {took:.1f} s")  # noqa: T201 - shown with -s
+    print(f"\n{RACES} Idempotency-Key races of {KEY_CLIENTS} clients, 3 servers: {dict(outcomes)}, {took:.1f} s")  # noqa: T201 - shown with -s
     assert len(made) == RACES
     recorded = {
         change["id"]

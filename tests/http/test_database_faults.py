@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psycopg
@@ -141,6 +142,49 @@ def test_a_commit_that_is_not_confirmed_is_unknown_and_recorded_once(
     assert sorted(titles) == ["after", "before", "unknown"]
 
 
+class ServerStopped(psycopg.errors.DiskFull):
+    """What PostgreSQL says when its write-ahead log cannot be written: it stops, and the commit may be in the log."""
+
+    diag: Any = SimpleNamespace(severity_nonlocalized="PANIC")
+
+
+@pytest.mark.parametrize("is_told", [False, True], ids=["connection lost", "server stops"])
+def test_a_commit_in_which_the_connection_is_lost_is_recorded_once(
+    hasty_register: Register, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
+) -> None:
+    """A full disk of the write-ahead log stops PostgreSQL in a commit, which then may be recorded."""
+    database, commit = hasty_register.database, WriteTransaction.commit
+    assert post(hasty_register, "before").status_code == 201
+
+    def lose_answer(transaction: WriteTransaction) -> None:
+        driver: Any = transaction.session.connection().connection.driver_connection
+        commit(transaction)
+        if database.dialect == "sqlite":
+            error: Exception = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC  # type: ignore[attr-defined] # as of the driver
+            driver.execute("BEGIN IMMEDIATE")
+            driver.close()
+        else:
+            driver.execute("SELECT 1")
+            end_connection(hasty_register, driver.info.backend_pid)
+            error = ServerStopped("No space left") if is_told else psycopg.OperationalError("server closed")
+        raise OperationalError("COMMIT", None, error)
+
+    monkeypatch.setattr(WriteTransaction, "commit", lose_answer)
+    key = {"Idempotency-Key": "one"}
+    answer = post(hasty_register, "unknown", **key)
+    if database.dialect == "sqlite":
+        assert_problem(answer, 503, "outcome_unknown")
+        database.write_engine.dispose()
+    else:  # PostgreSQL was asked whether it is recorded
+        assert answer.status_code == 201
+    monkeypatch.setattr(WriteTransaction, "commit", commit)
+    again = post(hasty_register, "unknown", **key)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    titles = [each["title"] for each in hasty_register.get("/v1/documents").json()["data"]]
+    assert sorted(titles) == ["before", "unknown"]
+
+
 def test_a_write_that_is_late_before_its_commit_is_not_recorded(
     hasty_register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +290,7 @@ def test_a_full_disk_refuses_writes_and_the_service_is_not_ready(
 
     monkeypatch.setattr(WriteTransaction, "commit", fill)
     answer = post(hasty_register, "refused")
-    assert assert_problem(answer, 503, "unavailable")["reason"] == "full"
+    assert assert_problem(answer, 503, "storage_full")["reason"] == "full"
     problem = assert_problem(hasty_register.get("/health/ready"), 503, "unavailable")
     assert [each["reason"] for each in problem["reasons"]] == ["full"]
     assert (problem["reads"], problem["writes"]) == (True, False)

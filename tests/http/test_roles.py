@@ -1,11 +1,14 @@
 """Reads need no key; writes need a valid key with a sufficient role."""
 
+import re
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 from app.database.api_keys import create_key, revoke_key
 from app.enums import Role
+from tests.contract.examples import send_example
 from tests.examples import (
     assert_problem,
     make_category_body,
@@ -16,6 +19,7 @@ from tests.examples import (
     read_latest_seq,
     record_example_vocabulary,
 )
+from tests.http.test_types import OPERATIONS
 from tests.registers import Register
 
 WRITES: list[tuple[str, str, dict[str, Any], str]] = [
@@ -28,6 +32,35 @@ WRITES: list[tuple[str, str, dict[str, Any], str]] = [
     ("PUT", "/v1/places/new", {"name": "x"}, "editor"),
     ("PUT", "/v1/topics/new", make_topic_body(), "editor"),
 ]
+ROLE_OF_ROUTE = {
+    "POST /v1/claims": "contributor",
+    "POST /v1/documents": "contributor",
+    "POST /v1/claims/{id}/citations": "contributor",
+    "POST /v1/imports": "contributor",
+    "PUT /v1/topics/{slug}": "editor",
+    "PUT /v1/sources/{slug}": "editor",
+    "PUT /v1/categories/{slug}": "editor",
+    "PUT /v1/subjects/{slug}": "editor",
+    "PUT /v1/places/{slug}": "editor",
+    "PATCH /v1/claims/{id}": "editor",
+    "PATCH /v1/citations/{id}": "editor",
+    "PATCH /v1/documents/{id}": "editor",
+    "POST /v1/claims/{id}/retraction": "editor",
+    "POST /v1/claims/{id}/reinstatement": "editor",
+    "POST /v1/claims/{id}/relations": "editor",
+    "POST /v1/claims/{id}/assessments": "editor",
+    "POST /v1/relations/{id}/withdrawal": "editor",
+    "POST /v1/assessments/{id}/withdrawal": "editor",
+    "POST /v1/claims/{id}/takedown": "admin",
+    "POST /v1/documents/{id}/takedown": "admin",
+    "POST /v1/sources/{slug}/takedown": "admin",
+    "GET /v1/keys": "admin",
+    "GET /v1/keys/{id}": "admin",
+    "POST /v1/keys": "admin",
+    "POST /v1/keys/{id}/revocation": "admin",
+}
+"""The role that a route needs, by docs/writing.md. Every other route is a read that needs no key."""
+ROLES = ["contributor", "editor", "admin"]
 KEYS: list[dict[str, str]] = [
     {},
     {"Authorization": "Bearer cc_unknown"},
@@ -37,6 +70,53 @@ KEYS: list[dict[str, str]] = [
     {"X-API-Key": "cc_unknown"},
     {"X-API-Key": ""},
 ]
+
+
+def test_every_route_that_needs_a_role_is_known(shared_starter_register: Register) -> None:
+    app: Any = shared_starter_register.client.app
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 100
+    found = {f"{method} {route.path}" for route in routes for method in (route.methods or set()) - {"HEAD"}}
+    assert {name for name in found if not name.startswith("GET ")} <= set(ROLE_OF_ROUTE) <= found
+
+
+def test_a_role_is_enough_for_its_routes_and_for_no_others(starter_register: Register) -> None:
+    """Each request is one that is accepted from whoever may send it."""
+    register = starter_register
+    with register.database.write() as session:
+        revoked = create_key(session, "revoked", Role.admin)
+    assert revoke_key(register.database, "revoked") == 1
+    strangers: list[dict[str, str]] = [{}, {"X-API-Key": revoked}, {"X-API-Key": f"{revoked}x"}]
+    strangers.append({"X-Role": "admin", "Cookie": f"key={revoked}", "Forwarded": "for=127.0.0.1"})
+    operations = {f"{method.upper()} {path}": (method, path, operation) for method, path, operation in OPERATIONS}
+    limiter = register.client.app.state.access.limiter  # type: ignore[attr-defined] # it counts wrong keys
+    accepted = 0
+    for name, role in ROLE_OF_ROUTE.items():
+        method, path, operation = operations[name]
+        before = read_latest_seq(register)
+        limiter.table.clear()
+        for key in strangers:
+            assert_problem(send_example(register, method, path, operation, key), 401, "unauthorized")
+        for lower in ROLES[: ROLES.index(role)]:
+            refused = send_example(register, method, path, operation, register.keys[lower])
+            assert_problem(refused, 403, "forbidden")
+        assert read_latest_seq(register) == before, name
+        answer = send_example(register, method, path, operation, register.keys[role])
+        assert answer.status_code not in {401, 403}, (name, answer.text)
+        accepted += answer.is_success
+    assert accepted > 20
+
+
+def test_every_other_route_is_read_without_a_key(shared_starter_register: Register) -> None:
+    app: Any = shared_starter_register.client.app
+    routes = [route for route in app.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
+    for route in routes:
+        path = re.sub("{[^}]*}", "1", route.path)
+        if f"GET {route.path}" in ROLE_OF_ROUTE:
+            assert_problem(shared_starter_register.get(path), 401, "unauthorized")
+        elif "stream" not in path:
+            answer = shared_starter_register.get(path, follow_redirects=False)
+            assert answer.status_code not in {401, 403}, path
 
 
 @pytest.mark.parametrize(("method", "path", "body", "role"), WRITES, ids=[path for _, path, _, _ in WRITES])
