@@ -16,7 +16,7 @@ from sqlalchemy import event
 
 from app.imports.command import create_row_mapper
 from app.imports.pipeline.prepare import ImportRequest, import_attempts
-from app.imports.pipeline.publish import publish_if_unchanged
+from app.imports.pipeline.publish_parts import publish_prepared
 from benchmarks.raw_writes import open_database, write_rows
 
 
@@ -40,7 +40,7 @@ def measure_import(url: str, path: Path) -> dict[str, Any]:
         for prepared in attempts:
             at["staged"], at["staged_at"] = time.perf_counter(), time.time()
             prepared.check_refusals()
-            if publish_if_unchanged(database, prepared):
+            if publish_prepared(database, prepared):
                 break
     result = prepared.result
     ended = time.perf_counter()

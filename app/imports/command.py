@@ -17,7 +17,7 @@ from app.imports.mappings.load import load_row_mapper, parse_file_options, parse
 from app.imports.mappings.propose import draft_mapping, find_nothing
 from app.imports.mappings.roles import RecordFinder
 from app.imports.pipeline.prepare import ImportRequest, PreparedImport, ProgressCallback, import_attempts
-from app.imports.pipeline.publish import publish_if_unchanged
+from app.imports.pipeline.publish_parts import publish_prepared
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.readers.options import FileFormat, FileOptions, FileRefused, MappingRefused
@@ -137,7 +137,7 @@ def _run_import(
             if prepared.is_refused and report is not None:
                 _write_workbook(database, prepared, report)
             prepared.check_refusals()
-            if publish_if_unchanged(database, prepared):
+            if publish_prepared(database, prepared):
                 _write_refused_rows(database, prepared, refused, report)
                 return prepared.result
     raise AssertionError("import_attempts raises")  # pragma: no cover
