@@ -20,7 +20,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.claims.lifecycle import copy_state, load_current_version
 from app.database.bulk_insert import BulkInsert
 from app.database.engine import Database
-from app.database.tables import ImportPart, ImportStep, ImportVersion, PublishingImport, columns_of
+from app.database.erasure import erase_deleted_content
+from app.database.tables import (
+    TAKEDOWN_CHANGE,
+    Change,
+    ImportPart,
+    ImportStep,
+    ImportVersion,
+    PublishingImport,
+    columns_of,
+)
 from app.database.transaction import WriteTransaction
 from app.enums import LeftOutReason
 from app.errors import Problem
@@ -344,10 +353,22 @@ class _Publisher:
             self._split(parts, error)
             return True
         self._is_skipping = False
+        if is_end and published == len(parts):
+            self._erase_removed()
+            return False
         elapsed = max(time.monotonic() - locked, 0.001)
         wanted = int(published * TARGET_SECONDS / elapsed)
         self._parts_at_once = max(1, min(wanted, 2 * self._parts_at_once, MAX_PARTS))
-        return not (is_end and published == len(parts))
+        return True
+
+    def _erase_removed(self) -> None:
+        """Erase what was taken down meanwhile from the files of SQLite: the parts may have contained it."""
+        change = columns_of(Change)
+        is_later = (TAKEDOWN_CHANGE, change.seq > self._checked_seq)
+        with self._database.read_primary() as session:
+            has_takedowns = session.execute(select(change.seq).where(*is_later).limit(1)).first() is not None
+        if has_takedowns:
+            erase_deleted_content(self._database)
 
     def _read_actor(self) -> str:
         if not hasattr(self, "_actor"):
@@ -356,6 +377,7 @@ class _Publisher:
             if state is None:
                 raise _LeaseLost
             self._actor = str(state["actor"])
+            self._checked_seq = int(state["checked_seq"])
             self._converter = RowConverter(state["columns"], self._encoders)
         return self._actor
 
