@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.database.engine import Database
-from app.database.tables import ImportedRow, ImportPart, ImportStep, PublishingImport, table_of
+from app.database.tables import ClaimVersion, ImportedRow, ImportPart, ImportStep, PublishingImport, table_of
 from app.enums import LeftOutReason
 from app.errors import CopyFailed
 from app.imports.mappings.native import NativeRowMapper
