@@ -73,7 +73,7 @@ from app.imports.pipeline.stored_parts import (
 from app.imports.stop_check import StopCheck, never_stop
 from app.logs import log_once
 
-MAX_CLAIMS_AT_ONCE = 4_000
+MAX_CLAIMS_AT_ONCE = 5_000
 """Maximum number of claims with something to write that are published in one transaction, as a whole."""
 
 MAX_REPAIRS_AT_ONCE = 200
@@ -85,10 +85,10 @@ TARGET_SECONDS: Final = 0.5
 MAX_SECONDS: Final = 0.7
 """After this time no further part is added to a transaction."""
 
-FIRST_PARTS, MAX_PARTS = 4, 32
+FIRST_PARTS, MAX_PARTS = 2, 32
 """The number of parts in the first transaction, and the maximum number of parts, which are in memory."""
 
-PARTS_PER_FLUSH = 4
+PARTS_PER_FLUSH = 2
 
 MAX_STORED_BYTES = 4_000_000
 """The size of the parts that are stored in one transaction."""
