@@ -250,18 +250,12 @@ class ClaimWriter:
         headers = {"Authorization": f"Bearer {self._bench.key}", "Content-Type": "application/json"}
         while not self._stopped.is_set():
             began = time.perf_counter()
-            (claim,) = workload.new_claims(1, f"{next(self._bench.numbers)}")
-            claim["figure"] = unique_figure(next(self._bench.numbers))
+            claim = workload.unique_claim(next(self._bench.numbers), f"{next(self._bench.numbers)}")
             connection.request("POST", "/v1/claims", json.dumps(claim), headers)
             answer = connection.getresponse()
             answer.read()
             self.commits += answer.status == 201  # noqa: PLR2004
             self._stopped.wait(max(0.0, self._pause_seconds - (time.perf_counter() - began)))
-
-
-def unique_figure(number: int) -> Numbers:
-    """A figure that no other claim of the run has."""
-    return {"as_printed": f"{10**8 + number}", "value": 10**8 + number}
 
 
 def measure_workers(bench: BenchmarkRun) -> Numbers:
@@ -296,7 +290,7 @@ def measure_posts(bench: BenchmarkRun) -> Numbers:
         found: LoadCase = {}
         for peer in ("ours", "naive"):
             claims = workload.new_claims(2000, f"{peer} {turn} {next(bench.numbers)}")
-            bodies = [json.dumps(claim | {"figure": unique_figure(next(bench.numbers))}).encode() for claim in claims]
+            bodies = [json.dumps(workload.with_unique_figure(claim, next(bench.numbers))).encode() for claim in claims]
             headers = {"Authorization": f"Bearer {bench.key}"}
             found[peer] = (bench.server(peer), [encode_request("/v1/claims", headers, body) for body in bodies])
         return found

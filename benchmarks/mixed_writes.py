@@ -17,6 +17,7 @@ import statistics
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -66,6 +67,7 @@ class Writer:
 
     def __init__(self, port: int, key: str) -> None:
         self.commits = 0
+        self.failures = Counter[str]()
         self._port, self._key = port, key
         self._numbers = itertools.count(1)
 
@@ -86,12 +88,13 @@ class Writer:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         while not is_over.is_set():
             began, number = time.monotonic(), next(self._numbers)
-            (claim,) = workload.new_claims(1, f"mixture {number}")
-            claim["figure"] = {"as_printed": f"{10**8 + number}", "value": 10**8 + number}
+            claim = workload.unique_claim(number, f"mixture {number}")
             connection.request("POST", "/v1/claims", json.dumps(claim), headers)
             response = connection.getresponse()
-            response.read()
-            self.commits += response.status == 201  # noqa: PLR2004
+            body = response.read()
+            if response.status != 201:  # noqa: PLR2004 - created
+                self.failures[f"{response.status} {body[:300]!r}"] += 1
+            self.commits += response.status == 201  # noqa: PLR2004 - created
             is_over.wait(max(0.0, 1 / COMMITS_PER_SECOND - (time.monotonic() - began)))
         connection.close()
 
@@ -205,6 +208,7 @@ def main() -> None:
         mixture = measure_mixture(server, names, [*routes.values()], writer, options.seconds)
         by_route = {route: measure_route(server, path, writer, options.route_seconds) for route, path in routes.items()}
         commits = writer.commits
+        print(f"refused writes: {writer.failures.most_common(3)}", file=sys.stderr)  # noqa: T201
     finally:
         server.stop()
         store.clear()

@@ -341,6 +341,18 @@ def search_paths(seed: int, count: int) -> list[str]:
     ]
 
 
+def unique_claim(number: int, mark: str) -> dict[str, Any]:
+    """A claim with a figure that no other claim of the run has, as its quote says it."""
+    return with_unique_figure(new_claims(1, mark)[0], number)
+
+
+def with_unique_figure(claim: dict[str, Any], number: int) -> dict[str, Any]:
+    """A new claim with another figure, which its quote says, too."""
+    figure = 10**8 + number
+    citation = claim["citations"][0] | {"quote": f"Officials confirmed {figure} fresh reports near the crossing."}
+    return claim | {"figure": {"as_printed": f"{figure}", "value": figure}, "citations": [citation]}
+
+
 SMALL_TOPIC = slug_of("topic", TOPIC_COUNT - 1)
 LARGE_TOPIC = slug_of("topic", 0)
 

@@ -317,6 +317,25 @@ def test_what_others_record_meanwhile_is_not_recorded_twice(desk: Register, tmp_
     assert nonzero_counts(again) == {"rows": ROWS, "unchanged": ROWS - 1, "cited": 1}
 
 
+def test_others_write_between_two_transactions(desk: Register, tmp_path: Path) -> None:
+    path = tmp_path / "claims.csv"
+    path.write_text(format_csv(*own_pages()), encoding="utf-8", newline="")
+    written: list[int] = []
+
+    def write() -> None:
+        if _is_publishing:
+            value = 20 + len(written)
+            submit_claim(desk, make_claim_body(figure=make_figure_body(str(value), value=value)))
+            written.append(value)
+
+    result = run_import(desk.database, ImportRequest([path], NativeRowMapper(), check=write), "desk")
+    assert written == [20, 21, 22, 23]
+    assert result.left_out == {"already_recorded": 4}
+    assert nonzero_counts(result) == {"rows": ROWS, "new": ROWS - 4}
+    assert len(claims(desk)) == ROWS
+    assert_finished(desk)
+
+
 def test_a_document_that_another_writer_records_meanwhile_is_recorded_once(desk: Register, tmp_path: Path) -> None:
     import_until(desk, tmp_path / "claims.csv", 2, *own_pages())
     body = make_claim_body(
