@@ -23,7 +23,7 @@ from app.database.engine import Database, SchemaStale, alembic_config
 from app.database.erasure import erase_deleted_content, is_erasure_pending
 from app.database.erasure import vacuum as rebuild_files
 from app.database.faults import DatabaseFault, classify
-from app.database.migration_lock import migration_lock
+from app.database.migration_lock import MigrationNeedsDirectConnection, migration_lock
 from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.database.transaction import write_transaction
 from app.enums import Role
@@ -147,13 +147,16 @@ def _migrate(settings: Settings) -> None:
 
     from alembic import command  # noqa: PLC0415
 
-    with closing(Database(settings)) as database, migration_lock(database):
-        if (newer := database.newer_schema()) is not None:
-            raise MigrationFailed(newer)
-        try:
+    try:
+        with closing(Database(settings)) as database, migration_lock(database):
+            if (newer := database.newer_schema()) is not None:
+                raise MigrationFailed(newer)
             command.upgrade(alembic_config(), "head")
-        except CommandError as error:
-            raise MigrationFailed(str(error)) from None
+    except CommandError as error:
+        raise MigrationFailed(str(error)) from None
+    except MigrationNeedsDirectConnection:
+        detail = "DATABASE_URL is the address of a connection pooler. Migrate with the address of PostgreSQL itself."
+        raise MigrationFailed(detail) from None
     click.echo("The schema is up to date.")
 
 
@@ -230,7 +233,7 @@ def restore(file: Path) -> None:
 @main.command()
 @cli_errors
 def epoch() -> None:
-    """Begin a new epoch, after a standby was promoted that had not received everything. Nobody may serve meanwhile."""
+    """Begin a new epoch, where history forked unnoticed. Nobody may serve meanwhile."""
     from app.database.epochs import begin_epoch  # noqa: PLC0415 - the other commands do not need it
 
     with closing(_open_database(read_settings())) as database, database.write() as session:

@@ -19,6 +19,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message
 
 from app.allocator import release_free_memory
+from app.database.engine import REQUEST_STATE, RequestState
 from app.http.addresses import set_base_url
 from app.http.deadline import RequestDeadline
 from app.http.middleware import note_server_error
@@ -181,6 +182,8 @@ class OffloadServer:
             )
             deadline = ForwardedDeadline(float("inf"), on_disable=disable_in_worker)
             state: dict[str, Any] = {**request.state, "deadline": deadline}
+            register_state = RequestState()
+            REQUEST_STATE.set(register_state)
             scope = {**request.scope, "app": self._app, "state": state}
             has_body = False
 
@@ -192,10 +195,10 @@ class OffloadServer:
                 return {"type": "http.request", "body": b"", "more_body": False}
 
             async def send(message: Message) -> None:
-                if message["type"] == "http.response.body" and not message.get("more_body"):
-                    if "cache_scope" in state:
-                        response.write(CacheScopeFound(state["cache_scope"]))
-                    response.write(StateRead(self._app.state.database.latest_read_seq))
+                if message["type"] == "http.response.start":
+                    response.write(StateRead(register_state.seq or self._app.state.database.latest_read_seq))
+                elif not message.get("more_body") and "cache_scope" in state:
+                    response.write(CacheScopeFound(state["cache_scope"]))
                 response.write(message)
                 await response.drain()
 

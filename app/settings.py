@@ -179,6 +179,19 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         default=10, ge=1, le=200, description="The number of database connections for reading that each process pools."
     )
+    most_lag: float = Field(
+        default=1.0,
+        ge=0.3,
+        le=3600,
+        allow_inf_nan=False,
+        description="How old a state of the read replica may be, in seconds. While it lacks what the primary database "
+        "had before then, reads go to that.",
+    )
+    prepared: Literal["auto", "always"] = Field(
+        default="auto",
+        description="Whether statements are prepared on PostgreSQL. `auto`: unless a connection pooler such as "
+        "PgBouncer is in front of it. `always`: also then, for a pooler that keeps prepared statements.",
+    )
     deadline: float = Field(
         default=4.0,
         ge=1,

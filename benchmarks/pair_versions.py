@@ -88,7 +88,7 @@ def make_versions(base: str) -> tuple[Version, Version]:
     older = _extract(commit)
     versions = (
         Version("base", commit[:10], older, _python(older, current)),
-        Version("new", _name_current(), current, sys.executable),
+        Version("new", name_current(), current, sys.executable),
     )
     for version in versions:
         version.check()
@@ -102,7 +102,8 @@ def _git(*arguments: str) -> bytes:
     return done.stdout
 
 
-def _name_current() -> str:
+def name_current() -> str:
+    """Return the current commit, with `-changed` if the tree differs from it."""
     changed = _git("status", "--porcelain").strip()
     return _git("rev-parse", "HEAD").decode()[:10] + ("-changed" if changed else "")
 

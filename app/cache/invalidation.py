@@ -48,6 +48,8 @@ class PollResult:
     day: int
     has_takedown: bool = False
     """Whether something was taken down since the last poll. No cache may keep anything then, not even past states."""
+    has_forked: bool = False
+    """Whether a standby was promoted since the last poll, so that a `seq` may be another state than before."""
 
 
 def _takedown_query(after: int, until: int) -> str:
@@ -88,17 +90,17 @@ class CacheInvalidator:
             return None
         cached_seq = self.response_cache.seq
         with read_session(self._database) as read:
-            ((seq,),) = read.fetch_rows("SELECT seq FROM clock")
-            if not self.epochs.is_loaded:
+            ((seq, epoch),) = read.fetch_rows("SELECT seq, (SELECT max(number) FROM epoch) FROM clock")
+            has_forked = self.epochs.is_loaded and epoch != self.epochs.latest
+            if has_forked or not self.epochs.is_loaded:
                 self.epochs.load(read.session)
             # Responses contain ages in days, and a retraction takes effect at the start of a day.
             is_same_day = day == self._last_poll.day
-            changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if is_same_day else None
+            is_readable = is_same_day and not has_forked
+            changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if is_readable else None
             has_takedown = cached_seq < seq and bool(read.fetch_rows(_takedown_query(cached_seq, seq)))
-        if seq < cached_seq:
-            self.epochs.reload()
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
-        return PollResult(seq, impacts, started_at, latest_seq, data_version, day, has_takedown)
+        return PollResult(seq, impacts, started_at, latest_seq, data_version, day, has_takedown, has_forked)
 
     def poll_in_loop(self) -> None:
         """Poll in the event loop, which other requests wait for."""
@@ -122,7 +124,10 @@ class CacheInvalidator:
         """Evict the responses that the changes of a poll affect. Must run in the event loop."""
         if result is None:
             return
-        if result.seq < self.response_cache.seq or result.has_takedown:  # or the database was replaced or restored
+        if result.has_forked:
+            self._database.forget_states(result.seq)
+        has_gone_back = result.seq < self.response_cache.seq  # the database was replaced or restored
+        if result.has_forked or has_gone_back or result.has_takedown:
             self._database.caches.reset()
         if result.changes is None:
             self.response_cache.clear()

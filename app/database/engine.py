@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,8 +20,11 @@ from sqlmodel import Session
 import app
 from app.database.cache_registry import Caches
 from app.database.damage import DamageRecord
+from app.database.driver_errors import DriverErrors
+from app.database.primary_watch import PrimaryWatch
 from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.database.schema_check import find_schema_differences
+from app.database.server_settings import BEGIN_READ_ONLY, BEGIN_STATEMENT, Prepared, apply_server_settings, execute
 from app.database.write_log import MAX_LOG_BYTES, WriteLog
 from app.logs import log_once
 from app.settings import Settings
@@ -74,7 +78,7 @@ class Timeouts:
         return min(READER_LOCK_SECONDS, self.statement * 0.5)
 
 
-POSTGRESQL_READ_OPTIONS = " -c enable_seqscan=off -c jit=off -c max_parallel_workers_per_gather=0"
+POSTGRESQL_READ_SETTINGS = {"enable_seqscan": "off", "jit": "off", "max_parallel_workers_per_gather": "0"}
 """Server settings of read connections.
 
 Sequential scans are discouraged, because all queries have an index. JIT compilation and parallel workers cost more than
@@ -98,6 +102,23 @@ class WriteSession(Session):
         return super().execute(*args, **kwargs)
 
 
+@dataclass(slots=True)
+class RequestState:
+    """The state of the register that a request has read last, or that it has written; 0 if it has done neither."""
+
+    seq: int = 0
+
+
+REQUEST_STATE: ContextVar[RequestState | None] = ContextVar("request_state", default=None)
+"""The state of the current request, also in the threads that work for it."""
+
+
+def note_request_state(seq: int) -> None:
+    """Note that the current request, if there is one, has read or written the state `seq`."""
+    if (state := REQUEST_STATE.get()) is not None:
+        state.seq = seq
+
+
 REPLICA_RETRY_SECONDS = 2.0
 """How long reads go to the primary database before a replica that was down is tried again."""
 
@@ -106,7 +127,7 @@ REPLICA_HANG_SECONDS = 1.0
 
 
 class ReplicaBehind(Exception):
-    """A replica that was down is up again, but behind what this process has read from the primary database."""
+    """The replica lacks what the primary database had a while ago, or what this process has read from that."""
 
 
 class ReplicaSwitch:
@@ -114,7 +135,7 @@ class ReplicaSwitch:
 
     def __init__(self) -> None:
         self.was_down = False
-        """Whether the replica was down when it was last tried."""
+        """Whether the replica was down or behind when it was last tried, so that the primary database was read."""
         self._retry_at = 0.0
         self._attempts: dict[object, float] = {}
 
@@ -141,13 +162,13 @@ class ReplicaSwitch:
         self._retry_at = time.monotonic() + REPLICA_RETRY_SECONDS
 
 
-def _check_replica(connection: Connection, seq: int) -> None:
-    """Close the connection and raise `ReplicaBehind` if the replica lacks what was read: reads never go back."""
-    found = connection.exec_driver_sql("SELECT seq FROM clock").scalar() or 0
-    connection.rollback()
-    if found < seq:
-        connection.close()
-        raise ReplicaBehind(f"it is at seq {found}, {seq} was read already")
+def _read_clock(connection: Connection) -> int:
+    """Begin a read transaction and return the latest `seq` that it sees."""
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql("SELECT seq FROM clock").scalar() or 0
+    statements = "; ".join([connection.info.get(BEGIN_STATEMENT, BEGIN_READ_ONLY), "SELECT seq FROM clock"])
+    with DriverErrors(connection.dialect, statements):
+        return int(execute(connection.connection.driver_connection, statements).get_value(0, 0))
 
 
 class Database:
@@ -179,10 +200,10 @@ class Database:
         self.caches = Caches(self)
         """The caches of this process for the database."""
         read_url = self.replica_url or url
-        create = partial(_create_engine, pool_size=settings.pool_size, timeouts=self.timeouts)
-        # A connection to a replica is tested before it is used: if the replica is down, the primary database is read.
-        create_reads = partial(create, pre_ping=True) if self.replica_url else create
-        self.read_engine = create_reads(read_url, writes=False)
+        create = partial(
+            _create_engine, pool_size=settings.pool_size, timeouts=self.timeouts, prepared=settings.prepared
+        )
+        self.read_engine = create(read_url, writes=False)
         self.write_engine = create(url, writes=True)
         self.write_log = WriteLog(self.address) if self.dialect == "sqlite" and url.database else None
         """The write-ahead log of a file of SQLite."""
@@ -191,10 +212,23 @@ class Database:
         self.primary_read_engine = create(url, writes=False) if settings.database_read_url else self.read_engine
         """For reads that must not miss what another process has committed, such as the revocation of a key."""
         self.replica = ReplicaSwitch() if self.replica_url else None
+        self.primary_watch = (
+            PrimaryWatch(self.write_engine.dialect, url, settings.most_lag) if self.replica_url else None
+        )
+        """What the primary database had, if there is a replica."""
 
     def note_read(self, seq: int) -> None:
-        """Update `latest_seq` and `latest_read_seq` after a read at `seq`."""
+        """Update `latest_seq` and `latest_read_seq` after a read at `seq`, and what the request has read."""
         self.latest_read_seq = max(self.latest_read_seq, seq)
+        self.latest_seq = max(self.latest_seq, seq)
+        note_request_state(seq)
+
+    def forget_states(self, seq: int) -> None:
+        """Forget what was read and written after a fork: the register is at `seq` of another history."""
+        self.latest_seq = self.latest_read_seq = seq
+
+    def note_write(self, seq: int) -> None:
+        """Update `latest_seq` after a commit at `seq`."""
         self.latest_seq = max(self.latest_seq, seq)
 
     @contextmanager
@@ -205,7 +239,10 @@ class Database:
             yield session
 
     def connect_for_reads(self) -> Connection:
-        """Return a connection for reads: to the replica if there is one that answers, else to the primary database."""
+        """Return a connection for reads: to the replica if it answers and is not too old, else to the primary database.
+
+        A connection to the replica is in a transaction that sees the state which was checked.
+        """
         replica = self.replica
         if replica is None:
             return self.read_engine.connect()
@@ -213,10 +250,12 @@ class Database:
             return self.primary_read_engine.connect()
         attempt = replica.begin_attempt()
         try:
-            connection = self.read_engine.connect()
-            if replica.was_down:
-                _check_replica(connection, self.latest_read_seq)
-        except (DBAPIError, PoolTimeout, ReplicaBehind) as error:
+            connection = self._connect_replica(self.latest_read_seq if replica.was_down else 0)
+        except ReplicaBehind as behind:
+            replica.was_down = True
+            log_once("the read replica is not used: %s", behind, error=behind, cause="read replica")
+            return self.primary_read_engine.connect()
+        except (DBAPIError, PoolTimeout) as error:
             replica.note_down()
             log_once("the read replica is not used: %s", str(error).splitlines()[0], error=error, cause="read replica")
             return self.primary_read_engine.connect()
@@ -224,6 +263,34 @@ class Database:
             replica.end_attempt(attempt)
         replica.was_down = False
         return connection
+
+    def _connect_replica(self, least_seq: int) -> Connection:
+        """Return a connection to the replica, in a transaction that sees `least_seq` and what is required by age.
+
+        While the primary database is away, the replica is read as it is.
+
+        Raises:
+            ReplicaBehind: The replica lacks that.
+            DBAPIError: It does not answer, nor on a new connection.
+        """
+        for is_last_attempt in (False, True):
+            connection = self.read_engine.connect()
+            try:
+                seq = _read_clock(connection)
+            except DBAPIError:
+                connection.invalidate()
+                connection.close()
+                if is_last_attempt:
+                    raise
+                self.read_engine.dispose()  # it was restarted, so that the other idle connections are lost, too
+                continue
+            watch = self.primary_watch
+            required = max(least_seq, watch.required_seq()) if watch is not None and watch.sees_primary else 0
+            if seq >= required:
+                return connection
+            connection.close()
+            raise ReplicaBehind(f"it is at seq {seq}, {required} is required")
+        raise AssertionError
 
     def connect_primary(self) -> Connection:
         """Return a connection for reads to the primary database."""
@@ -288,6 +355,8 @@ class Database:
     def close(self) -> None:
         """Close the connections of both pools."""
         self.is_closed = True
+        if self.primary_watch is not None:
+            self.primary_watch.close()
         self.read_engine.dispose()
         self.primary_read_engine.dispose()
         self.write_engine.dispose()
@@ -358,7 +427,7 @@ MAX_NAMED_DIFFERENCES = 5
 """How many differences between schemas a message names."""
 
 
-def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool, pre_ping: bool = False) -> Engine:
+def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Prepared, writes: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -366,7 +435,6 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool
             max_overflow=0,
             pool_timeout=timeouts.lock if writes else timeouts.pool,
             pool_use_lifo=True,  # few connections do most of the work, and prepare its statements
-            pool_pre_ping=pre_ping,
             query_cache_size=MAX_ORM_STATEMENTS,
             json_serializer=_dump_json,
             connect_args={"cached_statements": MAX_PREPARED_STATEMENTS},
@@ -382,16 +450,15 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool
         return engine
     # A read sees one snapshot of the database. The lock timeout of a writer is the same as on SQLite.
     lock_seconds = timeouts.lock if writes else timeouts.reader_lock
-    options = f"-c lock_timeout={lock_seconds * 1000:.0f} -c idle_in_transaction_session_timeout=60s"
+    settings = {"lock_timeout": f"{lock_seconds * 1000:.0f}", "idle_in_transaction_session_timeout": "60s"}
     if not writes:
-        options += f" -c statement_timeout={timeouts.statement * 1000:.0f}{POSTGRESQL_READ_OPTIONS}"
+        settings |= {"statement_timeout": f"{timeouts.statement * 1000:.0f}", **POSTGRESQL_READ_SETTINGS}
     read_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=timeouts.pool,
-        pool_pre_ping=pre_ping,
         query_cache_size=MAX_ORM_STATEMENTS,
         json_serializer=_dump_json,
         execution_options={} if writes else read_options,
@@ -401,9 +468,10 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
-            "options": options,
         },
     )
+    apply_server_settings(engine, settings, "BEGIN" if writes else BEGIN_READ_ONLY, prepared)
+    return engine
 
 
 def _dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -1,14 +1,15 @@
 """Epochs: a register whose history forked has a new epoch, beside which its sequence numbers stand.
 
 History forks where a backup is restored, or a standby is promoted that had not received everything. Numbers after the
-fork are then used again. A request with a number and an earlier epoch gets a 409.
+fork are then used again. A request with a number and an earlier epoch gets a 409. The first write on a promoted standby
+begins an epoch (see `WriteTransaction`), a restore does so itself.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
 from app.database.cache_registry import CacheKey
@@ -57,6 +58,11 @@ def find_fork(epochs: Sequence[Epoch], number: int, seq: int) -> Epoch | None:
     return min(later, key=lambda epoch: epoch.forked_seq, default=None)
 
 
+def forget_timeline(session: Session) -> None:
+    """Forget on which server the register was written: it was copied to another one, or restored there."""
+    session.execute(update(table_of(EpochStart)).values(timeline=None))
+
+
 class EpochList:
     """The epochs of a register, read once a process."""
 
@@ -71,9 +77,8 @@ class EpochList:
         return self._epochs
 
     def load(self, session: Session) -> None:
-        """Read the epochs with an open session, unless they were read."""
-        if not self._epochs:
-            self._epochs = read_epochs(session)
+        """Read the epochs with an open session."""
+        self._epochs = read_epochs(session)
 
     @property
     def is_loaded(self) -> bool:

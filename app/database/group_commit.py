@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from app.database.cache_registry import CacheKey
-from app.database.engine import Database
-from app.database.faults import DatabaseFault, classify
+from app.database.engine import Database, note_request_state
+from app.database.epochs import EPOCHS
+from app.database.lost_commits import not_recorded, outcome_unknown
 from app.database.transaction import WriteTransaction
-from app.errors import OutcomeUnknown, Problem, Unavailable
+from app.errors import Problem
 
 MAX_WRITES_PER_COMMIT = 64
 """Maximum number of writes in one transaction, which limits how long the first write waits for the commit."""
@@ -64,8 +65,8 @@ class GroupCommitter:
     run again in separate transactions. No caller has received a result before that.
 
     A write that is not committed by its deadline is withdrawn, and its caller gets a 503. A commit is never cancelled:
-    PostgreSQL could report a cancelled one as a success. Its caller gets `outcome_unknown`, and another
-    thread goes on with the queue.
+    PostgreSQL could report a cancelled one as a success. If it is not known in time whether the write is recorded, its
+    caller gets `outcome_unknown`, and another thread goes on with the queue.
     """
 
     def __init__(self, database: Database) -> None:
@@ -95,7 +96,7 @@ class GroupCommitter:
         loop = asyncio.get_running_loop()
         job = _QueuedWrite(actor, operation, loop.create_future(), loop)
         if expires_at is not None and loop.time() > expires_at - EXPIRY_SECONDS:
-            raise _not_recorded()
+            raise not_recorded()
         with self._lock:
             self._queue.append(job)
             start, self._is_running = not self._is_running, True
@@ -122,7 +123,7 @@ class GroupCommitter:
                 is_hanging = job.executor is self._executor
             if is_hanging:
                 self._replace_thread()
-        job.future.set_exception(_not_recorded() if job.is_abandoned else _outcome_unknown())
+        job.future.set_exception(not_recorded() if job.is_abandoned else outcome_unknown())
 
     def _replace_thread(self) -> None:
         """Let another thread go on with the queue: the database does not answer this one. Needs the lock."""
@@ -180,13 +181,28 @@ class GroupCommitter:
                 for job in jobs:
                     _run_write(job, transaction, is_only_write=len(jobs) == 1)
                 self._begin_commit(jobs)
-                _commit_batch(transaction, is_only_write=len(jobs) == 1)
+                self._commit_batch(transaction, is_only_write=len(jobs) == 1)
                 seq = transaction.seq
+            if transaction.has_begun_epoch:
+                self._load_epochs()
         except BaseException:
             process_cache.clear()
             raise
-        self._database.latest_seq = max(self._database.latest_seq, seq)
+        self._database.note_write(seq)
         self._database.full_at = None
+
+    def _commit_batch(self, transaction: WriteTransaction, *, is_only_write: bool) -> None:
+        try:
+            transaction.commit_or_find_out(self._database)
+        except DBAPIError as error:
+            if is_only_write:
+                raise
+            raise _BatchFailed from error
+
+    def _load_epochs(self) -> None:
+        """Read the epochs, one of which has just begun, before the responses name it."""
+        with self._database.read_primary() as session:
+            self._database.caches[EPOCHS].load(session)
 
     def _begin_commit(self, jobs: list[_QueuedWrite]) -> None:
         """Mark the writes as being committed, unless one of them was given up."""
@@ -209,8 +225,10 @@ class GroupCommitter:
 
 def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_write: bool) -> None:
     transaction.begin_write(job.actor)
+    job.context.run(note_request_state, transaction.seq)
     try:
         job.result = job.context.run(job.operation, transaction)
+        job.context.run(note_request_state, transaction.seq)
     except Exception as error:
         if transaction.has_flushed or not isinstance(error, Problem):
             if is_only_write:
@@ -218,28 +236,6 @@ def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_writ
             raise _BatchFailed from error
         transaction.discard_write()
         job.error = error
-
-
-def _commit_batch(transaction: WriteTransaction, *, is_only_write: bool) -> None:
-    try:
-        transaction.commit()
-    except DBAPIError as error:
-        if classify(error) in {DatabaseFault.away, DatabaseFault.frozen}:
-            raise _outcome_unknown() from error  # the answer to the commit is lost
-        if is_only_write:
-            raise
-        raise _BatchFailed from error
-
-
-def _not_recorded() -> Unavailable:
-    detail = "The database did not take the write in time. Nothing was recorded."
-    return Unavailable(detail, hint="send the request again", headers={"Retry-After": "2"})
-
-
-def _outcome_unknown() -> OutcomeUnknown:
-    detail = "The database has not confirmed the write in time. It may be recorded, or not."
-    hint = "send the same request again with the same Idempotency-Key: it is recorded once, and gets the first answer"
-    return OutcomeUnknown(detail, hint=hint, headers={"Retry-After": "5"})
 
 
 def _deliver_results(jobs: list[_QueuedWrite]) -> None:

@@ -6,34 +6,32 @@ The primary database and the replica are checked apart, since one of them may ha
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Index
-from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import Database, SchemaStale, expected_migration, schema_fault
 from app.database.faults import DatabaseFault, classify
 from app.database.schema_check import find_schema_differences
+from app.database.server_connection import LOCK_SECONDS, server_connection
 from app.database.tables import ClaimVersion, table_of
 
 STATEMENT_SECONDS = 1.0
-LOCK_SECONDS = 0.5
-CONNECT_SECONDS = 2
-"""The shortest timeout that PostgreSQL has for a connection."""
 
-POSTGRESQL_OPTIONS = (
-    f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f} -c lock_timeout={LOCK_SECONDS * 1000:.0f} "
-    "-c enable_seqscan=off -c enable_sort=off -c jit=off "
+SERVER_SETTINGS = {
+    "statement_timeout": f"{STATEMENT_SECONDS * 1000:.0f}",
+    "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
+    "enable_seqscan": "off",
+    "enable_sort": "off",
+    "jit": "off",
     # The clock and the change log are compared: a write between the two statements must not look like damage.
-    "-c default_transaction_isolation=repeatable\\ read"
-)
+    "transaction_isolation": "repeatable read",
+}
 
 
 @dataclass(slots=True)
@@ -66,6 +64,8 @@ class ProbeResult:
     """The latest change of the primary database."""
     replica_seq: int | None = None
     """The latest change that the replica has; None if there is none, or it is down."""
+    replica_lag_seconds: float = 0.0
+    """For how long the primary database has had the oldest change that the replica lacks."""
     reasons: list[Reason] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     reads: bool = True
@@ -94,6 +94,13 @@ def combine(database: Database, primary: ServerState, replica: ServerState | Non
     result.reads, result.writes = primary.seq is not None, primary.seq is not None and primary.writes
     if replica is not None:
         _add_replica(result, primary, replica)
+    if (watch := database.primary_watch) is not None and replica is not None and replica.seq is not None:
+        result.replica_lag_seconds = watch.lag_seconds(replica.seq)
+        if watch.sees_primary and result.replica_lag_seconds > watch.most_lag:
+            result.warnings.append(
+                f"The read replica lacks changes of the last {result.replica_lag_seconds:.1f} seconds: "
+                "reads go to the primary database."
+            )
     if (damage := database.damage.read()) is not None:
         others = [each for each in result.reasons if each.fault is not DatabaseFault.damaged]
         result.reasons = [Reason(DatabaseFault.damaged, f"{damage} Run `counterclaim check`."), *others]
@@ -126,7 +133,7 @@ def probe_server(database: Database, *, is_replica: bool = False) -> ServerState
         state.reasons.append(Reason(DatabaseFault.away, detail))
         return state
     try:
-        with _connection(database.read_engine.dialect, url) as driver:
+        with server_connection(database.read_engine.dialect, url, SERVER_SETTINGS) as driver:
             seq = _read_register(driver, database.dialect)
             if not is_replica:
                 _check_writes(state, driver, database)
@@ -164,27 +171,6 @@ PROBE_DETAILS = {
 
 def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0].rstrip(".") if str(error.orig).strip() else type(error.orig).__name__
-
-
-@contextmanager
-def _connection(dialect: Dialect, url: URL) -> Iterator[Any]:
-    """Open a connection with short timeouts in a read transaction. Raises driver errors as `DBAPIError`."""
-    arguments, options = dialect.create_connect_args(url)
-    if dialect.name == "sqlite":
-        options = {**options, "timeout": LOCK_SECONDS}
-    else:
-        options = {**options, "connect_timeout": CONNECT_SECONDS, "options": POSTGRESQL_OPTIONS}
-        options |= {"tcp_user_timeout": CONNECT_SECONDS * 1000}
-    driver_error = dialect.loaded_dbapi.Error
-    try:
-        with closing(dialect.loaded_dbapi.connect(*arguments, **options)) as driver:
-            if dialect.name == "sqlite":
-                driver.isolation_level = None
-                driver.execute("PRAGMA query_only=ON")
-                driver.execute("BEGIN")
-            yield driver
-    except driver_error as error:
-        raise DBAPIError.instance("probe", None, error, driver_error, dialect=dialect) from error
 
 
 def _read_register(driver: Any, dialect: str) -> int:  # noqa: ANN401 - a connection of the driver

@@ -16,10 +16,10 @@ from sqlmodel import Session
 from app.database.driver_errors import DriverErrors
 from app.database.engine import Database
 from app.database.query_budget import apply_budget
+from app.database.server_settings import BEGIN_READ_ONLY, BEGIN_STATEMENT, begin_transaction, execute
 from app.database.snapshot import EPOCH, Snapshot, build_snapshot, open_snapshot
 from app.database.transaction import to_utc
 
-BEGIN_READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 GENERIC_PLAN_SETTINGS = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "
 """A generic plan misestimates the number of rows, so sorts are discouraged: it must read an index in the sort order."""
 
@@ -43,7 +43,10 @@ class ReadSession:
         self._connection = connection
         self._dialect = connection.dialect
         self.driver = cast("Any", connection.connection.driver_connection)
-        # psycopg begins a transaction implicitly, and the pool rolls back a connection that is returned to it.
+        self._begin: str | None = connection.info.get(BEGIN_STATEMENT)
+        """What begins a transaction behind a pooler; None for a direct connection."""
+        # psycopg begins a transaction implicitly, unless behind a pooler. The pool rolls back a connection that is
+        # returned to it.
         if self.dialect == "sqlite" and not self.driver.in_transaction:
             apply_budget(self.driver)
             self.driver.execute("BEGIN")
@@ -55,9 +58,11 @@ class ReadSession:
 
         With `custom_plan`, PostgreSQL plans the statement for these parameters even if the session uses generic plans.
         """
-        execute = self._client_cursor.execute if custom_plan and self._generic_plan else self.driver.execute
+        cursor = self._client_cursor if custom_plan and self._generic_plan else self.driver
         with DriverErrors(self._dialect, statement):
-            rows: list[tuple[Any, ...]] = execute(statement, parameters).fetchall()
+            if self._begin is not None:
+                begin_transaction(self._connection)
+            rows: list[tuple[Any, ...]] = cursor.execute(statement, parameters).fetchall()
         return rows
 
     def fetch_prepared(self, statement: str, parameter: Any, *, prepare: bool = True) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any type of the driver
@@ -71,6 +76,8 @@ class ReadSession:
         from psycopg import RawCursor  # noqa: PLC0415 - not needed on SQLite
 
         with DriverErrors(self._dialect, statement):
+            if self._begin is not None:
+                begin_transaction(self._connection)
             cursor = RawCursor(self.driver)
             rows: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=prepare).fetchall()
         return rows
@@ -78,6 +85,8 @@ class ReadSession:
     def copy_out(self, statement: str) -> list[bytes]:
         """Execute a `COPY ... TO STDOUT` on PostgreSQL and return its blocks of data."""
         rows: list[bytes] = []
+        if self._begin is not None:
+            begin_transaction(self._connection)
         with DriverErrors(self._dialect, statement), self.driver.cursor() as cursor, cursor.copy(statement) as copy:
             rows += map(bytes, copy)
         return rows
@@ -110,15 +119,10 @@ class ReadSession:
 
     def _begin_and_read_clock(self) -> tuple[int, datetime]:
         """Begin the transaction on PostgreSQL and read the clock in one round trip."""
-        libpq_connection = self.driver.pgconn
-        begin = "" if libpq_connection.transaction_status else f"{BEGIN_READ_ONLY}; "
+        begin = "" if self.driver.pgconn.transaction_status else f"{self._begin or BEGIN_READ_ONLY}; "
         plan_settings = GENERIC_PLAN_SETTINGS if self._generic_plan else ""
         with DriverErrors(self._dialect, SELECT_CLOCK):
-            result = libpq_connection.exec_(f"{begin}{plan_settings}{SELECT_CLOCK}".encode())
-            if result.error_message:
-                from psycopg.errors import error_from_result  # noqa: PLC0415 - not needed on SQLite
-
-                raise error_from_result(result)
+            result = execute(self.driver, f"{begin}{plan_settings}{SELECT_CLOCK}")
         return int(result.get_value(0, 0)), EPOCH + timedelta(microseconds=int(result.get_value(0, 1)))
 
 

@@ -139,6 +139,18 @@ class Clock(SQLModel, table=True):
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
 
+class CommitMark(SQLModel, table=True):
+    """The random number that a transaction on PostgreSQL left under its last `seq`; see `app/database/lost_commits.py`.
+
+    Only the latest ones are kept.
+    """
+
+    __tablename__ = "commit_mark"
+
+    seq: int = Field(primary_key=True, sa_type=BIG_INTEGER, sa_column_kwargs={"autoincrement": False})
+    mark: int = Field(sa_type=BIG_INTEGER)
+
+
 class RegisterIdentity(SQLModel, table=True):
     """The id of the register, in one row. The migration makes it once; feeds are permanent because it never changes."""
 
@@ -151,13 +163,17 @@ class RegisterIdentity(SQLModel, table=True):
 
 
 class EpochStart(SQLModel, table=True):
-    """An epoch of the register: `forked_seq` is the last change that it has in common with the one before."""
+    """An epoch of the register: `forked_seq` is the last change that it has in common with the one before.
+
+    `timeline` is that of the PostgreSQL server in hexadecimal digits; None on SQLite, and before the first write.
+    """
 
     __tablename__ = "epoch"
 
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     forked_seq: int = Field(sa_type=BIG_INTEGER)
     at: dt.datetime = Field(sa_type=UtcDateTime)
+    timeline: str | None = Field(default=None, sa_type=String(8))
 
 
 class ErasedKey(SQLModel, table=True):

@@ -1,5 +1,7 @@
 """Write transactions. A change takes the next `seq`, and a version is valid from its `seq` to its `until_seq`."""
 
+import logging
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -7,15 +9,30 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ClauseElement, ColumnElement, Connection, Select, bindparam, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
-from app.database.engine import Database, WriteSession
+from app.database.engine import Database, WriteSession, note_request_state
+from app.database.faults import DatabaseFault, classify
+from app.database.lost_commits import LOCK_CLOCK, CommitOutcome, find_outcome, not_recorded, outcome_unknown
 from app.database.question_keys import SELECT_QUESTION, question_key
 from app.database.row_encoding import MultiRowInsert, dialect_statements
+from app.database.server_settings import begin_transaction
 from app.database.snapshot import Snapshot
 from app.database.sql import compile_cached
 from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, ClaimVersion, Version, columns_of, table_of
+
+SELECT_EPOCH = "SELECT number, timeline FROM epoch ORDER BY number DESC LIMIT 1"
+INSERT_EPOCH = "INSERT INTO epoch (number, forked_seq, at, timeline) VALUES (%s, %s, %s, %s)"
+
+TIMELINE = "timeline"
+"""The key in the cache of a process of the timeline for which the register has an epoch."""
+
+logger = logging.getLogger(__name__)
+
+MARKS_KEPT = 10_000
+"""For how many changes the marks of commits are kept, twice as many at most."""
 
 _commit_steps: "list[tuple[int, Callable[[WriteTransaction], None]]]" = []
 
@@ -37,12 +54,19 @@ class WriteTransaction:
         self._session.before_execute = self.flush  # also if the session is obtained before rows are buffered
         self._dialect = connection.dialect
         self._driver: Any = connection.connection.driver_connection
+        self._connection = connection
         self._statements = dialect_statements(self._dialect)
         self._pending: list[tuple[MultiRowInsert, Sequence[Any]]] = []
         self._questions: dict[str, int] = {}
         """The keys of the questions of claims that were changed in this transaction."""
         self._pending_before = 0
         """The number of pending rows at the last `begin_write`."""
+        self.has_begun_epoch = False
+        """Whether this is the first transaction after a standby of PostgreSQL was promoted."""
+        self._timeline = ""
+        """The timeline of PostgreSQL, which is another one after a standby was promoted."""
+        self._mark: int | None = None
+        """What the transaction leaves under its last `seq` on PostgreSQL (see `app/database/lost_commits.py`)."""
         seq, at = self._lock_clock()
         self.seq: int = seq
         # The system clock may be set back, but times in the change log never decrease.
@@ -54,13 +78,27 @@ class WriteTransaction:
         """Wait for the lock of the clock row and return its `seq` and `at`."""
         if self._statements.postgresql:
             # The row lock makes writers queue here, before they read the rows that they change.
-            statement = "SELECT seq, at FROM clock FOR UPDATE"
-        else:
-            statement = "SELECT seq, at FROM clock"
-            if not self._driver.in_transaction:
-                self._execute("BEGIN IMMEDIATE")
-        clock: tuple[int, Any] = self._execute(statement).fetchone()
+            with DriverErrors(self._dialect, "BEGIN"):
+                begin_transaction(self._connection)
+            seq, at, self._timeline = self._execute(LOCK_CLOCK).fetchone()
+            if self.process_cache.get(TIMELINE) != self._timeline:
+                self._begin_epoch_if_forked(seq)
+            return seq, at
+        if not self._driver.in_transaction:
+            self._execute("BEGIN IMMEDIATE")
+        clock: tuple[int, Any] = self._execute("SELECT seq, at FROM clock").fetchone()
         return clock
+
+    def _begin_epoch_if_forked(self, seq: int) -> None:
+        """Begin an epoch after `seq` if a standby was promoted: it may not have received what came after."""
+        number, timeline = self._execute(SELECT_EPOCH).fetchone()
+        if timeline is None:
+            self._execute("UPDATE epoch SET timeline = %s WHERE number = %s", (self._timeline, number))
+        elif timeline != self._timeline:
+            self._execute(INSERT_EPOCH, (number + 1, seq, datetime.now(UTC), self._timeline))
+            self.has_begun_epoch = True
+            logger.warning("a standby of PostgreSQL was promoted: epoch %s begins after seq %s", number + 1, seq)
+        self.process_cache[TIMELINE] = self._timeline
 
     @property
     def session(self) -> Session:
@@ -182,6 +220,28 @@ class WriteTransaction:
             for statement, parameters in insert.build_statements(rows):
                 self._execute(statement, parameters)
 
+    def commit_or_find_out(self, database: Database) -> None:
+        """Commit. If the answer of the database is lost, find out whether the transaction is recorded.
+
+        Raises:
+            DBAPIError: The database refused the commit. Nothing is recorded.
+            Unavailable: The answer was lost. Nothing is recorded.
+            OutcomeUnknown: The answer was lost, and the database did not say in time whether it is recorded.
+        """
+        try:
+            self.commit()
+        except DBAPIError as error:
+            if classify(error) not in {DatabaseFault.away, DatabaseFault.frozen}:
+                raise
+            self._connection.invalidate()
+            self._connection.engine.dispose()  # the idle connections of the pool may be lost, too
+            outcome = CommitOutcome.unknown
+            if self._mark is not None:
+                outcome = find_outcome(database, self.seq, self._mark, self._timeline)
+            if outcome is CommitOutcome.recorded:
+                return
+            raise (not_recorded() if outcome is CommitOutcome.not_recorded else outcome_unknown()) from error
+
     def commit(self) -> None:
         """Insert the pending rows, update the clock and commit."""
         for interval, step in _commit_steps:
@@ -191,8 +251,18 @@ class WriteTransaction:
             self._send_pending()
             if self.seq != self._seq_at_start:
                 self._execute(self._statements.update_clock, (self.seq, self._encoded_at))
+                self._leave_mark()
             with DriverErrors(self._dialect, "COMMIT"):
                 self._driver.commit()
+
+    def _leave_mark(self) -> None:
+        """Leave a mark, by which the transaction is recognized if the answer to its commit is lost."""
+        if not self._statements.postgresql:
+            return
+        self._mark = secrets.randbits(63)
+        self._execute("INSERT INTO commit_mark (seq, mark) VALUES (%s, %s)", (self.seq, self._mark))
+        if self.seq // MARKS_KEPT != self._seq_at_start // MARKS_KEPT:
+            self._execute("DELETE FROM commit_mark WHERE seq <= %s", (self.seq - MARKS_KEPT,))
 
     def _execute(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:  # noqa: ANN401 - a driver's cursor
         with DriverErrors(self._dialect, statement):
@@ -239,8 +309,9 @@ def write_transaction(database: Database, actor: str) -> Iterator[WriteTransacti
     with database.write_engine.connect() as connection:  # the pool rolls back if there was no commit
         transaction = WriteTransaction(connection, actor)
         yield transaction
-        transaction.commit()
-    database.latest_seq = max(database.latest_seq, transaction.seq)
+        transaction.commit_or_find_out(database)
+    database.note_write(transaction.seq)
+    note_request_state(transaction.seq)
 
 
 KIND_BY_TABLE: dict[type[Version], str] = {table: kind for kind, table in VERSION_TABLES.items()}

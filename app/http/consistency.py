@@ -2,15 +2,20 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Header, Query, Request
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.epochs import EPOCHS, find_fork
 from app.database.snapshot import open_snapshot
+from app.database.tables import Clock, columns_of
 from app.errors import HistoryForked, Unavailable
 from app.http.dependencies import Db
 
@@ -40,6 +45,7 @@ class StateWaiter:
         self._waiting = 0
         self._poll_task: asyncio.Task[None] | None = None
         self._polled_at = 0.0
+        self._wanted = 0
 
     async def wait(self, seq: int) -> None:
         """Return as soon as this process reads the state `seq`. Raises `Unavailable` after `MAX_WAIT_SECONDS`."""
@@ -49,6 +55,7 @@ class StateWaiter:
             detail = f"{MAX_WAITING_REQUESTS} requests are waiting for a state of the register already."
             raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
         self._waiting += 1
+        self._wanted = max(self._wanted, seq) if self._waiting > 1 else seq
         deadline = time.monotonic() + MAX_WAIT_SECONDS
         try:
             while not await self._poll_for(seq):
@@ -70,7 +77,7 @@ class StateWaiter:
 
     async def _poll(self) -> None:
         await asyncio.sleep(max(0.0, self._polled_at + POLL_INTERVAL_SECONDS - time.monotonic()))
-        await run_in_threadpool(_read_clock, self._database)
+        await run_in_threadpool(_read_clock, self._database, self._wanted)
         self._polled_at = time.monotonic()
 
 
@@ -133,7 +140,13 @@ async def wait_for_seq(
         await db.caches[STATE_WAITER].wait(requested)
 
 
-def _read_clock(database: Database) -> None:
-    """Open a snapshot, which updates `latest_read_seq`."""
+def _read_clock(database: Database, seq: int) -> None:
+    """Open a snapshot, which updates `latest_read_seq`: on the primary database if the replica lacks `seq`."""
     with database.read() as session:
         open_snapshot(session)
+    if database.replica is not None and database.latest_read_seq < seq:
+        with suppress(DBAPIError, PoolTimeout), database.read_primary() as session:
+            primary_seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()
+            if primary_seq >= seq:
+                database.replica.was_down = True  # it is not read before it has what was read
+                database.note_read(primary_seq)

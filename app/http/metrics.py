@@ -116,6 +116,11 @@ class MetricsCollector:
         yield _gauge("counterclaim_database_damaged", "Whether the database is damaged (1) or not (0).", damaged)
         behind = max(0, result.primary_seq - result.replica_seq) if result.replica_seq is not None else 0
         yield _gauge("counterclaim_replica_lag_changes", "Changes that the read replica lacks.", behind)
+        yield _gauge(
+            "counterclaim_replica_lag_seconds",
+            "How long ago the primary database got the oldest change that the read replica lacks.",
+            result.replica_lag_seconds,
+        )
         age = time.monotonic() - last.at
         yield _gauge("counterclaim_database_check_age_seconds", "The age of the figures about the database.", age)
 

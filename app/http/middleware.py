@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.database.engine import REQUEST_STATE, RequestState
 from app.database.faults import DatabaseFault, classify
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, NotFound, Problem, TooLarge, shorten
 from app.http.addresses import whole_address
@@ -224,6 +225,8 @@ class RequestMiddleware:
         state: dict[str, Any] = scope["state"]
         method = "HEAD" if state["head_only"] else scope["method"]
         status = 0
+        state["register_state"] = register_state = RequestState()
+        REQUEST_STATE.set(register_state)
         counters: RequestCounters = scope["app"].state.request_counters
         counters.in_progress += 1
 
@@ -273,10 +276,11 @@ class RequestMiddleware:
         policy = [] if any(name == CONTENT_POLICY[0] for name, _ in headers) else [CONTENT_POLICY]
         if scope["app"].state.access.needs_key:
             headers = make_private(headers)
+        seq = scope["state"]["register_state"].seq or scope["app"].state.database.latest_read_seq
         return [
             *headers,
             (b"x-request-id", scope["state"]["request_id"].encode()),
-            (b"x-register-seq", b"%d" % scope["app"].state.database.latest_seq),
+            (b"x-register-seq", b"%d" % seq),
             (b"x-register-epoch", b"%d" % scope["app"].state.invalidator.epochs.latest),
             *STANDARD_HEADERS,
             *policy,

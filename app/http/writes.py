@@ -21,7 +21,7 @@ from app.database.engine import Database
 from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
-from app.errors import AlreadyCreated, KeyReused, PreconditionFailed, PreconditionRequired, Removed
+from app.errors import AlreadyCreated, KeyReused, OutcomeUnknown, PreconditionFailed, PreconditionRequired, Removed
 from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
 from app.http.deadline import write_expiry
 from app.http.headers import read_list_header
@@ -100,6 +100,8 @@ class WriteRequest:
         self.key = key
         self.conditions = WriteConditions.from_request(request)
         self._has_checked_match = False
+        self._location: str | None = None
+        """The address of the record, once the write has run."""
 
     def __call__(self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult]) -> Response:
         """Run `write` from a route that runs in a thread."""
@@ -120,17 +122,28 @@ class WriteRequest:
             result = operation(transaction)
             if not self._has_checked_match:
                 self.check_collection()
+            self._location = result.location or result.document.get("links", {}).get("self")
             return self.respond(transaction, actor, result)
 
         expires_at = write_expiry(self.request.scope)
         committer = self.database.caches[GROUP_COMMITTER]
         if self.key is None:
-            return await committer.write(actor.name, run, expires_at)
+            try:
+                return await committer.write(actor.name, run, expires_at)
+            except OutcomeUnknown as unknown:
+                raise self._name_record(unknown) from unknown
         position = await self._acquire_key(actor)
         try:
             return await committer.write(actor.name, run, expires_at)
         finally:
             self.database.caches[KEYS_IN_FLIGHT].release(position)
+
+    def _name_record(self, unknown: OutcomeUnknown) -> OutcomeUnknown:
+        """Return the problem of a write without a key, with the address where the client can look."""
+        if self._location is None:
+            return unknown
+        hint = "read the address in `Location`: it shows whether the write was recorded; if not, send the request again"
+        return OutcomeUnknown(unknown.detail, hint=hint, headers={**unknown.headers, "Location": self._location})
 
     async def _acquire_key(self, actor: Actor) -> int:
         """Wait until no other request has the key of this one. Raises `KeyInFlight`."""

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, SQLModel
 
 from app.database.engine import Database, SchemaStale, alembic_config, expected_migration, migration_numbers
-from app.database.epochs import Epoch, begin_epoch, read_epochs
+from app.database.epochs import Epoch, begin_epoch, forget_timeline, read_epochs
 from app.database.quick_check import run_quick_check
 from app.database.tables import (
     Change,
@@ -401,8 +401,9 @@ def _finish(
 ) -> RestoreResult:
     """Begin a new epoch unless the register had no later change, and repeat takedowns."""
     epoch = None
-    if newer != mark:
-        with database.write() as session:
+    with database.write() as session:
+        forget_timeline(session)
+        if newer != mark:
             epoch = begin_epoch(session, after=newer.epoch if newer is not None and newer.id == mark.id else 0)
     repeated = repeat_takedowns(database, takedowns)
     database.damage.clear()

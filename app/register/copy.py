@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 
 from app.database.engine import Database
+from app.database.epochs import forget_timeline
 from app.database.read_session import read_session
 from app.database.tables import (
     ApiKey,
@@ -56,6 +57,8 @@ def copy_register(source: Database, target: Database, title: str) -> RegisterMar
         )
     for table in PRIVATE_TABLES:
         _copy_table(source, target, table_of(table))
+    with target.write() as session:
+        forget_timeline(session)
     with source.read_primary() as before, target.read_primary() as after:
         if read_mark(before) != read_mark(after):
             raise CopyFailed("The source was written to meanwhile. Stop the service, and copy into a new database.")

@@ -23,7 +23,8 @@ def test_waiting_requests_share_one_poll_and_are_bounded(monkeypatch: pytest.Mon
     polls = []
     clock = _Clock()
 
-    def read(_database: Any) -> None:
+    def read(_database: Any, seq: int) -> None:
+        assert seq == 1
         polls.append(time.monotonic())
         clock.latest_read_seq += len(polls) == 3
 

@@ -18,6 +18,7 @@ from app.database.engine import Database, SchemaStale
 from app.database.faults import DatabaseFault
 from app.database.probe import Reason, ServerState, combine, probe, probe_server
 from app.database.quick_check import check_file, seconds_until_night
+from app.database.server_connection import server_connection
 from tests.examples import assert_problem
 from tests.registers import Register, make_settings, open_register
 
@@ -229,12 +230,12 @@ def test_a_write_during_the_check_is_no_damage(register: Register, monkeypatch: 
             return cursor
 
     @contextmanager
-    def connect(dialect: Any, url: Any) -> Iterator[Any]:
-        with open_connection(dialect, url) as driver:
+    def connect(dialect: Any, url: Any, settings: Any) -> Iterator[Any]:
+        with open_connection(dialect, url, settings) as driver:
             yield Driver(driver)
 
-    open_connection = probe_module._connection
-    monkeypatch.setattr(probe_module, "_connection", connect)
+    open_connection = server_connection
+    monkeypatch.setattr(probe_module, "server_connection", connect)
     result = probe(register.database)
     assert result.reasons == []
     assert next(titles) == 1

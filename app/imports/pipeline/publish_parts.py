@@ -32,7 +32,7 @@ from app.database.tables import (
 )
 from app.database.transaction import WriteTransaction
 from app.enums import LeftOutReason
-from app.errors import Problem
+from app.errors import OutcomeUnknown, Problem, Unavailable
 from app.http.writes import add_to_stored_response, insert_stored_response
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.prepare import PreparedImport
@@ -322,7 +322,7 @@ class _Publisher:
             while True:
                 try:
                     has_more = self._publish_next()
-                except SQLAlchemyError:
+                except (SQLAlchemyError, Unavailable, OutcomeUnknown):
                     failures += 1
                     if failures > MAX_FAILURES:
                         raise
@@ -349,6 +349,8 @@ class _Publisher:
             with publishing_transaction(self._database, self._read_actor()) as transaction:
                 locked = time.monotonic()
                 published = self._publish(transaction, parts, is_end=is_end)
+        except (Unavailable, OutcomeUnknown):
+            raise  # the answer to a commit was lost; what is left is read again
         except (RegisterChanged, Problem) as error:
             self._split(parts, error)
             return True
