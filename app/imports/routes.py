@@ -166,9 +166,7 @@ def post_import(
 ) -> Response:
     """Record the rows of a file as claims, all of them or none.
 
-    All rows are checked first. More than 5,000 claims are then published in several transactions, between which others
-    write. The response comes when all are published; until then the import has the status `publishing`. It is finished
-    even if this process ends.
+    All rows are checked first. More than 5,000 claims are published in steps.
 
     The file is a filled-in sheet (`/v1/imports/template.xlsx`), an exported claims file, or any file with a mapping.
 

@@ -98,9 +98,8 @@ class ImportFacts(Output):
     )
     smells: list[SmellCard] = Field(description="The first 200 data-quality warnings, with their rows.")
     left_out: dict[str, int] = Field(
-        description="The number of claims that were left out for each reason, because somebody changed the register "
-        "while a long import was published. `counts` does not include them. Import the file again for them.",
-        examples=[{"already_recorded": 2}],
+        description="Claims that a long import left out, by reason.",
+        examples=[{"conflict": 2}],
     )
 
 
@@ -153,11 +152,11 @@ class Import(ImportFacts):
     )
     seq: int = Field(description="The `seq` of the change that recorded the import; its claims follow.", examples=[512])
     status: ImportStatus = Field(
-        description="`publishing` while a long import is published part by part, then `published`.",
+        description="How far the import is.",
         examples=["published"],
     )
     rows_published: int = Field(
-        description="How many of `counts.rows` are published. All of them, if the status is `published`.",
+        description="Rows that are published.",
         examples=[1406],
     )
     links: SelfLink = Field(description="The import's address.")
