@@ -379,6 +379,24 @@ class SmellKind(DescribedEnum):
     columns_differ = "columns_differ", "A file of a series has other columns than the last one."
 
 
+class ImportStatus(DescribedEnum):
+    """How far an import is."""
+
+    publishing = "publishing", "A long import of which a part can be read already; the rest follows."
+    published = "published", "All of its rows are recorded, apart from those that were left out."
+
+
+class LeftOutReason(DescribedEnum):
+    """Why a claim of a long import was left out: somebody changed the register while it was being published."""
+
+    already_recorded = "already_recorded", "The claim, its id or its citation was recorded meanwhile."
+    claim_changed = "claim_changed", "The recorded claim that the row belongs to was corrected or withdrawn meanwhile."
+    document_changed = "document_changed", "Its document was taken down meanwhile, or recorded by somebody else."
+    source_removed = "source_removed", "A source that it names was taken down meanwhile."
+    category_changed = "category_changed", "Its category was changed meanwhile in what its figures depend on."
+    conflict = "conflict", "It contradicts a rule or another record of the register as it was by then."
+
+
 ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     Proposition,
     Modality,
@@ -406,5 +424,7 @@ ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     WordingRefusal,
     Outcome,
     SmellKind,
+    ImportStatus,
+    LeftOutReason,
 )
 """All enumerations, in the order in which `/v1/vocabulary` lists them."""

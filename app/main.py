@@ -30,6 +30,7 @@ from app.database.engine import Database
 from app.database.epochs import EPOCHS
 from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
+from app.errors import Problem
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
 from app.http.access import AccessControl
@@ -42,6 +43,7 @@ from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.http.worker_metrics import WorkerFiles
+from app.imports.pipeline.publishing_state import find_stale_imports
 from app.imports.routes import router as imports
 from app.keys.routes import router as keys
 from app.logs import log_once
@@ -98,6 +100,9 @@ READINESS_INTERVAL_SECONDS = 10.0
 
 RELEASE_INTERVAL_SECONDS = 1.0
 """The time between two releases of free memory while requests are answered, and between two checks of the log."""
+
+INTERRUPTED_IMPORTS_INTERVAL_SECONDS = 5.0
+"""The time between two searches for imports whose process has ended."""
 
 SHARE_INTERVAL_SECONDS = 1.0
 """The time after which the metrics of a worker are in those of the others."""
@@ -195,6 +200,32 @@ async def _release_resources(app: FastAPI) -> None:
         await asyncio.to_thread(release_free_memory)
 
 
+async def _finish_imports(app: FastAPI) -> None:
+    """Finish the long imports whose process has ended, on any machine."""
+    while True:
+        database: Database = app.state.database
+        if not database.is_closed:
+            try:
+                await asyncio.to_thread(_finish_stale_imports, database, app.state.shutdown)
+            except (SQLAlchemyError, sqlite3.Error, Problem) as error:
+                log_once("an interrupted import cannot be finished yet: %s", error, error=error, cause="import")
+        await asyncio.sleep(INTERRUPTED_IMPORTS_INTERVAL_SECONDS)
+
+
+def _finish_stale_imports(database: Database, shutdown: Shutdown) -> None:
+    with database.read_primary() as session:
+        if not find_stale_imports(session):
+            return
+    from app.imports.pipeline.publish_parts import finish_interrupted_imports  # noqa: PLC0415 - most processes only serve reads
+
+    try:
+        with shutdown.protect():
+            finish_interrupted_imports(database, shutdown.check)
+    finally:
+        if database.is_closed:  # meanwhile: this thread may have opened another connection
+            database.close()
+
+
 async def _share_metrics(app: FastAPI) -> None:
     """Write the metrics of this worker for the others."""
     while True:
@@ -246,7 +277,8 @@ def create_app(
             logger.warning(fault)
         tasks = [_run_in_background(_remove_outdated_copies(app))]
         if is_worker:
-            tasks += [_run_in_background(_check_readiness(app)), _run_in_background(_release_resources(app))]
+            loops = (_check_readiness, _release_resources, _finish_imports)
+            tasks += [_run_in_background(loop(app)) for loop in loops]
         if app.state.worker_files is not None:
             tasks.append(_run_in_background(_share_metrics(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()

@@ -146,9 +146,9 @@ def _claim_row(series: _Series, day: int, documents: int, chance: random.Random)
     if chance.random() < 0.1:
         row["note"] = f"The page gives the figure twice, {chance.choice(NOTE_WORDS)} and {chance.choice(NOTE_WORDS)}."
     if chance.random() < 0.03:
-        row["excludes"] = chance.choice(SUBJECTS[:10])
+        row["excludes"] = chance.choice([each for each in SUBJECTS[:10] if each != series.subject])
     if chance.random() < 0.03:
-        row["includes"] = ";".join(SUBJECTS[10:12])
+        row["includes"] = ";".join(each for each in SUBJECTS[10:12] if each != series.subject)
     return row
 
 

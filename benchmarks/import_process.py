@@ -16,7 +16,7 @@ from sqlalchemy import event
 
 from app.imports.command import create_row_mapper
 from app.imports.pipeline.prepare import ImportRequest, import_attempts
-from app.imports.pipeline.publish import publish_if_unchanged
+from app.imports.pipeline.publish_parts import publish_prepared
 from benchmarks.raw_writes import open_database, write_rows
 
 
@@ -29,18 +29,23 @@ def run_measurement(what: str, url: str, path: Path, *more: str) -> dict[str, An
 
 
 def measure_import(url: str, path: Path) -> dict[str, Any]:
-    """The time of an import: reading and staging, publishing, and how long its transaction kept others waiting."""
+    """The time of an import: reading and staging, publishing, and how long a transaction kept others waiting."""
     database = open_database(url)
     at: dict[str, float] = {}
-    event.listen(database.write_engine, "begin", lambda _connection: at.setdefault("locked", time.perf_counter()))
-    # With this event a commit has only begun; it has ended when the import has.
+    transactions: list[float] = []
+
+    def note_end(*_: object) -> None:
+        transactions.append(time.perf_counter() - at.pop("checkout"))
+
+    event.listen(database.write_engine, "checkout", lambda *_: at.update(checkout=time.perf_counter()))
+    event.listen(database.write_engine, "checkin", note_end)
     began, began_at, cpu = time.perf_counter(), time.time(), time.process_time()
     request = ImportRequest([path], create_row_mapper(None))
     with closing(import_attempts(database, request, "benchmark")) as attempts:
         for prepared in attempts:
             at["staged"], at["staged_at"] = time.perf_counter(), time.time()
             prepared.check_refusals()
-            if publish_if_unchanged(database, prepared):
+            if publish_prepared(database, prepared):
                 break
     result = prepared.result
     ended = time.perf_counter()
@@ -50,7 +55,8 @@ def measure_import(url: str, path: Path) -> dict[str, Any]:
         "cpu": time.process_time() - cpu,
         "staging": at["staged"] - began,
         "publishing": ended - at["staged"],
-        "locked": ended - at["locked"],
+        "locked": max(transactions),
+        "transactions": len(transactions),
         "began_at": began_at,
         "staged_at": at["staged_at"],
         "ended_at": time.time(),

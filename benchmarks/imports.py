@@ -173,7 +173,7 @@ def as_markdown(found: Numbers) -> str:
         ("import, s", lambda it: _format_seconds(it["imports"])),
         ("– reading and staging, s", lambda it: _format_seconds(it["imports"], "staging")),
         ("– publishing, s", lambda it: _format_seconds(it["imports"], "publishing")),
-        ("– its transaction: other writers wait, s", lambda it: _format_seconds(it["imports"], "locked")),
+        ("– the longest transaction: other writers wait, s", lambda it: _format_seconds(it["imports"], "locked")),
         ("import, claims/s", lambda it: f"{found['rows'] / _median_of(it['imports']):,.0f}"),
         ("import, CPU µs a claim", lambda it: f"{1e6 * _median_of(it['imports'], 'cpu') / found['rows']:.0f}"),
         ("raw, s", lambda it: _format_seconds(it["raw"])),

@@ -33,7 +33,8 @@ from tests.history.shutdown_load import (
 from tests.registers import DatabaseCopies
 
 CLIENTS = 8
-IMPORTED_ROWS = 20_000
+IMPORTED_ROWS = 5_000
+"""As many as are published in one transaction. A longer import is finished by the next start."""
 MAX_SECONDS = 5
 RESULTS = Path(__file__).parent / "results"
 

@@ -63,7 +63,7 @@ def vacuum(database: Database) -> None:
         _execute_outside_transaction(database, "VACUUM")
         _truncate_log(database)
         return
-    others = ("change", "stored_answer", "imported_row", "claim_count")
+    others = ("change", "stored_answer", "imported_row", "claim_count", "publishing_import", "import_part")
     for table in (*(table_of(table).name for table in VERSION_TABLES.values()), *others):
         _execute_outside_transaction(database, f'VACUUM (FULL, ANALYZE) "{table}"')
     # The statistics of the planner have frequent values of each column. Their table keeps the rows that were replaced.

@@ -630,6 +630,57 @@ class ImportedRow(SQLModel, table=True):
     seq: int = Field(sa_type=BIG_INTEGER, foreign_key="change.seq", index=True)
 
 
+class ImportStep(SQLModel, table=True):
+    """One transaction that published a part of a long import: its changes, and how far the import was after it.
+
+    Imports that are published in one transaction have none. The last step of an import is final.
+    """
+
+    __tablename__ = "import_step"
+
+    import_id: str = Field(primary_key=True, sa_type=Id)
+    first_seq: int = Field(primary_key=True, sa_type=BIG_INTEGER)
+    last_seq: int = Field(sa_type=BIG_INTEGER)
+    rows: int
+    left_out: dict[str, int] = Field(sa_type=JSON_VALUE)
+    is_final: bool
+
+    __table_args__ = (Index("ix_import_step_first_seq", "first_seq"),)
+
+
+class PublishingImport(SQLModel, table=True):
+    """A long import whose parts are stored, and not published yet. The row is deleted with the last part.
+
+    Only the process that is the `owner` publishes. Another one takes over if `alive_at` is too old. `checked_seq` is
+    the state that all parts were compared with, `own_changes` the number of changes that the import recorded since.
+    """
+
+    __tablename__ = "publishing_import"
+
+    import_id: str = Field(primary_key=True, sa_type=Id)
+    actor: str = Field(sa_type=String(80))
+    owner: str = Field(sa_type=String(40))
+    alive_at: dt.datetime = Field(sa_type=UtcDateTime)
+    is_begun: bool
+    series: str | None = Field(sa_type=SLUG_TEXT)
+    checked_seq: int = Field(sa_type=BIG_INTEGER)
+    own_changes: int = Field(sa_type=BIG_INTEGER)
+    columns: dict[str, list[str]] = Field(sa_type=JSON_VALUE)
+    left_out: dict[str, int] = Field(sa_type=JSON_VALUE)
+    left_out_outcomes: dict[str, int] = Field(sa_type=JSON_VALUE)
+    answer: dict[str, Any] | None = Field(sa_type=JSON_VALUE)
+
+
+class ImportPart(SQLModel, table=True):
+    """A part of a long import that is not published yet: compressed rows. It is deleted when it is published."""
+
+    __tablename__ = "import_part"
+
+    import_id: str = Field(primary_key=True, sa_type=Id)
+    number: int = Field(primary_key=True, sa_type=BIG_INTEGER)
+    content: bytes
+
+
 SEARCHABLE_COLUMNS: dict[type[Version], tuple[str, ...]] = {
     ClaimVersion: ("as_printed", "note"),
     CitationVersion: ("quote", "translation"),

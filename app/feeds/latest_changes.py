@@ -23,7 +23,7 @@ from sqlmodel import Session
 from app.changes.topics import TopicScope, select_claims_of_topic
 from app.database.snapshot import Snapshot
 from app.database.sql import InList, OrderedJoin, fetch_rows
-from app.database.tables import Change, ClaimVersion, ImportVersion, table_of
+from app.database.tables import Change, ClaimVersion, ImportStep, ImportVersion, table_of
 from app.database.transaction import to_utc
 from app.database.types import BIG_INTEGER
 from app.topics.candidates import parse_stored_date
@@ -37,6 +37,7 @@ MAX_COUNTED_CHANGES: Final = 400
 _CHANGE: Final = table_of(Change)
 _CLAIM: Final = table_of(ClaimVersion)
 _IMPORT: Final = table_of(ImportVersion)
+_STEP: Final = table_of(ImportStep)
 _SCOPE_COLUMNS: Final = ("category", "subject", "place", "aggregation", "period", "period_start", "status")
 
 
@@ -67,6 +68,8 @@ class ImportedChanges:
     """The counts of the whole import."""
     last_seq: int
     """The newest of the changes that belong to the feed."""
+    is_whole: bool = True
+    """Whether these are all changes of the import. A long one is published in steps, between which others write."""
 
 
 LatestChange = ClaimChange | ImportedChanges
@@ -87,12 +90,15 @@ class ChangeSearch:
 
     def count_kinds(self, imported: ImportedChanges) -> tuple[Counter[tuple[str, str]], bool]:
         """Return how many changes of each kind and action an import made, and whether these are all of them."""
-        seqs = self._find_seqs(imported.last_seq + 1, MAX_COUNTED_CHANGES + 1, after=imported.seq)
+        after = imported.seq if imported.is_whole else imported.seq - 1
+        seqs = self._find_seqs(imported.last_seq + 1, MAX_COUNTED_CHANGES + 1, after=after)
         rows = self._load_changes(seqs[:MAX_COUNTED_CHANGES])
-        return Counter((row.kind, row.action) for row in rows), len(seqs) <= MAX_COUNTED_CHANGES
+        is_complete = imported.is_whole and len(seqs) <= MAX_COUNTED_CHANGES
+        return Counter((row.kind, row.action) for row in rows), is_complete
 
     def _iterate(self, limit: int, after: int) -> Iterator[LatestChange]:
         before, wanted, compared = self._snapshot.seq + 1, limit + 1, 0
+        found_imports: set[str] = set()
         while seqs := self._find_seqs(before, wanted, after=after, by_claim=compared > MAX_COMPARED_CHANGES):
             rows = self._load_changes(seqs)
             imports = self._load_imports(rows)
@@ -105,7 +111,9 @@ class ChangeSearch:
                 if imported is None or imported.seq > row.seq:
                     yield row
                 else:
-                    yield imported
+                    if imported.id not in found_imports:
+                        yield imported
+                    found_imports.add(imported.id)
                     bound = imported.seq
             before = min(before, bound)
             if len(seqs) < wanted:
@@ -156,6 +164,28 @@ class ChangeSearch:
             files, counts = (orjson.loads(each) if isinstance(each, str) else each for each in documents)
             imported = ImportedChanges(seq, str(id_), to_utc(at), actor, mapping, files, counts, last_seq)
             imports[imported.at, actor] = imported
+        return imports | self._load_steps(rows)
+
+    def _load_steps(self, rows: Sequence[ClaimChange]) -> dict[tuple[datetime, str], ImportedChanges]:
+        """Return the long imports that made some of the changes, each with its steps that no other write separates."""
+        imports: dict[tuple[datetime, str], ImportedChanges] = {}
+        steps: dict[str, list[tuple[int, int]]] = {}
+        newest: dict[tuple[datetime, str], int] = {}
+        for row in rows:
+            newest.setdefault((row.at, row.actor), row.seq)
+        found = fetch_rows(self._session, select_steps(), {"seqs": list(newest.values())})
+        for last_seq, at, first_seq, id_, actor, mapping, *documents in found:
+            id_ = str(id_)  # noqa: PLW2901 - a UUID of the driver
+            if id_ not in steps:
+                ranges = fetch_rows(self._session, select_ranges(), {"import_id": id_})
+                steps[id_] = [(first, last) for first, last in ranges]
+            begin = first_seq
+            for first, last in reversed(steps[id_]):
+                if last == begin - 1:
+                    begin = first
+            files, counts = (orjson.loads(each) if isinstance(each, str) else each for each in documents)
+            imported = ImportedChanges(begin, id_, to_utc(at), actor, mapping, files, counts, last_seq, is_whole=False)
+            imports[imported.at, actor] = imported
         return imports
 
 
@@ -195,6 +225,27 @@ def select_changes() -> ClauseElement:
     joined = OrderedJoin(_CHANGE, _CLAIM, and_(claim.id == change.claim, claim.until_seq.is_(None)))
     statement = select(*columns, *(claim[name] for name in _SCOPE_COLUMNS)).select_from(joined)
     return statement.where(InList(change.seq, "seqs"))
+
+
+@cache
+def select_steps() -> ClauseElement:
+    """Return the statement of the long imports that made some changes, with the step of each change."""
+    change, imported, step, earlier = _CHANGE.c, _IMPORT.c, _STEP.c, _STEP.alias("earlier").c
+    latest = select(func.max(earlier.first_seq)).where(earlier.first_seq <= change.seq)
+    of_step = and_(step.first_seq == latest.correlate(_CHANGE).scalar_subquery(), step.last_seq >= change.seq)
+    is_current = and_(imported.id == step.import_id, imported.until_seq.is_(None))
+    joined = OrderedJoin(OrderedJoin(_CHANGE, _STEP, of_step), _IMPORT, is_current)
+    columns = [change.seq, change.at, step.first_seq, imported.id]
+    columns += [imported[name] for name in ("actor", "mapping", "files", "counts")]
+    return select(*columns).select_from(joined).where(InList(change.seq, "seqs"))
+
+
+@cache
+def select_ranges() -> ClauseElement:
+    """Return the statement of the first and last change of each step of an import, in order."""
+    step = _STEP.c
+    is_own = step.import_id == bindparam("import_id", type_=step.import_id.type)
+    return select(step.first_seq, step.last_seq).where(is_own).order_by(step.first_seq)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -270,15 +270,18 @@ class WriteRequest:
     def store_response(
         self, transaction: WriteTransaction, actor: Actor, result: WriteResult, response: Response
     ) -> None:
-        """Store the response for the key, if there is one, and delete the stored responses that have expired.
+        """Store the response for the key, if there is one, and delete the stored responses that have expired."""
+        described = self.describe_response(actor, result, response)
+        if described is not None:
+            insert_stored_response(transaction, described)
+
+    def describe_response(self, actor: Actor, result: WriteResult, response: Response) -> dict[str, Any] | None:
+        """Return the columns of the stored response for the key, without the time; None if there is no key.
 
         It is stored with paths, so that a repetition gets the addresses of the base URL that is set by then.
         """
         if self.key is None:
-            return
-        transaction.session.execute(
-            delete(StoredAnswer).where(columns_of(StoredAnswer).at < transaction.at - STORED_RESPONSE_LIFETIME)
-        )
+            return None
         names = ("etag", "location") if result.file is None else ("etag", "location", *STORED_FILE_HEADERS)
         headers = {name: response.headers[name] for name in names if name in response.headers}
         body = bytes(response.body)
@@ -290,25 +293,40 @@ class WriteRequest:
         status = response.status_code
         if result.is_secret:
             status, headers, body = AlreadyCreated.status, {"location": headers["location"]}, b""
-        transaction.session.execute(
-            insert(StoredAnswer).values(
-                actor=actor.name,
-                path=stored_path(self.request.url.path),
-                key=self.key,
-                digest=self.digest,
-                at=transaction.at,
-                status=status,
-                headers=headers,
-                body=body,
-                claim=result.claim,
-            )
-        )
+        return {
+            "actor": actor.name,
+            "path": stored_path(self.request.url.path),
+            "key": self.key,
+            "digest": self.digest,
+            "status": status,
+            "headers": headers,
+            "body": body,
+            "claim": result.claim,
+        }
 
     def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
         columns, path = columns_of(StoredAnswer), self.request.url.path
         # Earlier releases stored the path as it is.
         is_same_path = columns.path.in_([stored_path(path), path])
         return and_(columns.actor == actor.name, is_same_path, columns.key == self.key)
+
+
+def insert_stored_response(transaction: WriteTransaction, described: Mapping[str, Any]) -> None:
+    """Store a response (see `WriteRequest.describe_response`), and delete the stored responses that have expired."""
+    transaction.session.execute(
+        delete(StoredAnswer).where(columns_of(StoredAnswer).at < transaction.at - STORED_RESPONSE_LIFETIME)
+    )
+    transaction.session.execute(insert(StoredAnswer).values(**described, at=transaction.at))
+
+
+def add_to_stored_response(described: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a described response with other values of some fields of its document. A file stays as it is."""
+    if described["body"] is None or "content-type" in described["headers"]:
+        return dict(described)
+    document = orjson.loads(described["body"]) | fields
+    body = json_bytes(document)
+    headers = {**described["headers"], "etag": build_etag(JSON_MEDIA_TYPE, body, _etag_prefix(document))}
+    return {**described, "headers": headers, "body": body}
 
 
 def _etag_prefix(document: dict[str, Any]) -> str:

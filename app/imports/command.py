@@ -17,7 +17,8 @@ from app.imports.mappings.load import load_row_mapper, parse_file_options, parse
 from app.imports.mappings.propose import draft_mapping, find_nothing
 from app.imports.mappings.roles import RecordFinder
 from app.imports.pipeline.prepare import ImportRequest, PreparedImport, ProgressCallback, import_attempts
-from app.imports.pipeline.publish import publish_if_unchanged
+from app.imports.pipeline.publish_parts import finish_interrupted_imports, publish_prepared
+from app.imports.pipeline.publishing_state import find_begun_imports
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.readers.options import FileFormat, FileOptions, FileRefused, MappingRefused
@@ -112,6 +113,8 @@ def import_files(
             query_limits=query_limits(read_settings(), is_allowed=True),
             progress=progress,
         )
+        if not dry_run:
+            finish_interrupted_imports(database)
         try:
             result = _run_import(database, request, actor, refused, report)
         except ImportRefused as error:
@@ -137,10 +140,25 @@ def _run_import(
             if prepared.is_refused and report is not None:
                 _write_workbook(database, prepared, report)
             prepared.check_refusals()
-            if publish_if_unchanged(database, prepared):
+            if _publish(database, prepared):
                 _write_refused_rows(database, prepared, refused, report)
                 return prepared.result
     raise AssertionError("import_attempts raises")  # pragma: no cover
+
+
+def _publish(database: Database, prepared: PreparedImport) -> bool:
+    """Publish an import; say so if it is interrupted when a part of it is recorded."""
+    try:
+        return publish_prepared(database, prepared)
+    except KeyboardInterrupt:
+        with database.read_primary() as session:
+            is_begun = prepared.result.id in find_begun_imports(session)
+        if is_begun:
+            click.echo(
+                f"A part of the import {prepared.result.id} is published. The service, or the next "
+                "`counterclaim import`, goes on with it."
+            )
+        raise
 
 
 def _write_refused_rows(

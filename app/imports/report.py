@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from app.enums import LeftOutReason
 from app.http.addresses import whole_address
 from app.imports.pipeline.result import ImportResult
 from app.imports.quality.anomalies import Anomaly
@@ -48,6 +49,7 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         },
         "smell_counts": shared["smell_counts"],
         "smells": shared["smells"],
+        "left_out": dict(sorted(result.left_out.items())),
         "refused": [{"file": file, "line": line, "reasons": reasons} for file, line, reasons in result.refused],
         "links": {"self": whole_address(f"/v1/imports/{result.id}")} if recorded else None,
     }
@@ -75,6 +77,11 @@ def _shared_fields(result: ImportResult) -> dict[str, Any]:
         "smell_counts": dict(sorted(result.statistics.anomaly_counts.items())),
         "smells": [_anomaly_document(anomaly) for anomaly in result.statistics.anomalies[:MAX_REPORTED_ANOMALIES]],
     }
+
+
+def left_out_lines(result: ImportResult) -> list[tuple[str, int, str]]:
+    """Return how many claims were left out while the import was published, for each reason, with what it means."""
+    return [(reason, number, LeftOutReason(reason).definition) for reason, number in sorted(result.left_out.items())]
 
 
 def _file_document(report: FileReport) -> dict[str, Any]:

@@ -33,10 +33,14 @@ if TYPE_CHECKING:
     from app.imports.sheet import SheetContent
 
 router = api_router("imports")
+LATER_FIELDS = ("status", "rows_published")
+"""The columns that were added later, which come last."""
+
 CSV_COLUMNS = [
-    *columns_of_model(Import),
+    *columns_of_model(Import, LATER_FIELDS)[: -len(LATER_FIELDS)],
     *(define_column(Import, name, f"counts.{name}") for name in Counts.model_fields),
     define_column(Import, "url", "links.self"),
+    *(define_column(Import, name, name) for name in LATER_FIELDS),
 ]
 TEMPLATE_EXAMPLE = "skip,source,category,subject,place,as_printed,period,aggregation,modality,date,\u2026\r\n"
 
@@ -161,6 +165,8 @@ def post_import(
     key: IdempotencyKey,
 ) -> Response:
     """Record the rows of a file as claims, all of them or none.
+
+    All rows are checked first. More than 5,000 claims are published in steps.
 
     The file is a filled-in sheet (`/v1/imports/template.xlsx`), an exported claims file, or any file with a mapping.
 

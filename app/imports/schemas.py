@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
+from app.enums import ImportStatus
 from app.http.schema_types import Day, Output, UtcTime
 from app.vocabulary.schemas import SelfLink
 
@@ -96,6 +97,10 @@ class ImportFacts(Output):
         description="The number of data-quality warnings of each kind.", examples=[{"total_falls": 1}]
     )
     smells: list[SmellCard] = Field(description="The first 200 data-quality warnings, with their rows.")
+    left_out: dict[str, int] = Field(
+        description="Claims that a long import left out, by reason.",
+        examples=[{"conflict": 2}],
+    )
 
 
 class ImportReport(ImportFacts):
@@ -146,6 +151,14 @@ class Import(ImportFacts):
         description="The time at which the import was published.", examples=["2026-11-20T10:00:00Z"]
     )
     seq: int = Field(description="The `seq` of the change that recorded the import; its claims follow.", examples=[512])
+    status: ImportStatus = Field(
+        description="How far the import is.",
+        examples=["published"],
+    )
+    rows_published: int = Field(
+        description="Rows that are published.",
+        examples=[1406],
+    )
     links: SelfLink = Field(description="The import's address.")
 
 

@@ -10,11 +10,14 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import Response
 
-from app.database.api_keys import Actor
+from app.database.api_keys import Actor, note_key_use
 from app.database.engine import Database
 from app.database.read_session import read_session
+from app.database.transaction import WriteTransaction
 from app.enums import Role
-from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, field_fault
+from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, Unavailable, field_fault
+from app.http.addresses import whole_address
+from app.http.idempotency import stored_path
 from app.http.problems import MAX_REPORTED_FAULTS
 from app.http.shutdown import Shutdown
 from app.http.spreadsheet import XLSX_MEDIA_TYPE
@@ -22,6 +25,8 @@ from app.http.writes import ResponseFile, WriteRequest, WriteResult
 from app.imports.mappings.load import load_row_mapper, parse_row_mapper
 from app.imports.pipeline.prepare import ImportRequest, PreparedImport, import_attempts
 from app.imports.pipeline.publish import RegisterChanged, publish_import, publishing_transaction
+from app.imports.pipeline.publish_parts import is_long, publish_in_parts, wait_for_import
+from app.imports.pipeline.publishing_state import find_import_of_key
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.readers.options import FileRefused, MappingRefused, ReadLimits
 from app.imports.readers.query import query_limits
@@ -51,6 +56,7 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
 
 def _import_once(request: Request, actor: Actor, upload: Upload, query: ImportQuery, write: WriteRequest) -> Response:
     database: Database = request.app.state.database
+    _wait_for_interrupted(database, request, actor, write)
     if (stored := _find_stored_response(database, actor, write)) is not None:
         return stored
     write.check_collection()
@@ -70,6 +76,10 @@ def _import_once(request: Request, actor: Actor, upload: Upload, query: ImportQu
                 return _find_stored_response(database, actor, write) or write.build_response(
                     WriteResult(report_document(prepared.result, recorded=False), file=file)
                 )
+            if is_long(prepared):
+                with suppress(RegisterChanged), _protect(request):
+                    return _publish_long(database, request, actor, prepared, write, file)
+                continue
             with (
                 suppress(RegisterChanged),
                 _protect(request),
@@ -82,6 +92,59 @@ def _import_once(request: Request, actor: Actor, upload: Upload, query: ImportQu
                 report = report_document(prepared.result, recorded=True)
                 return write.respond(transaction, actor, WriteResult(report, created=True, file=file))
     raise AssertionError("import_attempts raises")  # pragma: no cover
+
+
+def _publish_long(
+    database: Database,
+    request: Request,
+    actor: Actor,
+    prepared: PreparedImport,
+    write: WriteRequest,
+    file: ResponseFile | None,
+) -> Response:
+    """Publish an import in several transactions. The response is stored with the last one, whoever makes it.
+
+    Raises:
+        RegisterChanged: A record that the import depends on was changed; nothing is recorded.
+        Unavailable: The process ends. Another one finishes the import.
+    """
+    shutdown: Shutdown = request.app.state.shutdown
+    result = WriteResult(report_document(prepared.result, recorded=True), created=True, file=file)
+
+    def begin(transaction: WriteTransaction) -> None:
+        stored = write.find_stored_response(transaction.session, transaction.at, actor)
+        if stored is not None:
+            raise _Answered(stored)
+        note_key_use(transaction.session, actor, transaction.at)
+
+    def check() -> None:
+        if shutdown.is_stopping:
+            raise _interrupted(prepared.result.id)
+
+    described = write.describe_response(actor, result, write.build_response(result))
+    try:
+        publish_in_parts(database, prepared, check=check, answer=described, begin=begin)
+    except _Answered as answered:
+        return answered.response
+    report = report_document(prepared.result, recorded=True)
+    return write.build_response(WriteResult(report, created=True, file=file))
+
+
+def _interrupted(import_id: str) -> Unavailable:
+    address = whole_address(f"/v1/imports/{import_id}")
+    return Unavailable(
+        "The server is stopping while the import is published. Another process, or the next start, goes on with it.",
+        hint=f"GET {address} says how far it is; the same request with the same Idempotency-Key gets its report",
+        headers={"Retry-After": "15", "Connection": "close"},
+    )
+
+
+class _Answered(Exception):
+    """Another request with the same Idempotency-Key was answered meanwhile."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
 
 
 def _write_report(database: Database, request: Request, prepared: PreparedImport) -> ResponseFile:
@@ -162,6 +225,17 @@ def _translate_errors() -> Iterator[None]:
         report = report_document(error.result, recorded=False)
         hint = "correct the rows, or send `keep_going=true` to import the others"
         raise RowsRefused(str(error), hint=hint, errors=faults[:MAX_REPORTED_FAULTS], more={"report": report}) from None
+
+
+def _wait_for_interrupted(database: Database, request: Request, actor: Actor, write: WriteRequest) -> None:
+    """Wait for the import of an earlier request with the same Idempotency-Key, whose process has ended."""
+    if write.key is None:
+        return
+    shutdown: Shutdown = request.app.state.shutdown
+    with database.read_primary() as session:
+        import_id = find_import_of_key(session, actor.name, stored_path(request.url.path), write.key)
+    if import_id is not None:
+        wait_for_import(database, import_id, shutdown.check)
 
 
 def _find_stored_response(database: Database, actor: Actor, write: WriteRequest) -> Response | None:

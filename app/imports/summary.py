@@ -5,6 +5,7 @@ import click
 from app.enums import Outcome
 from app.imports.pipeline.result import ImportResult, ImportStatistics
 from app.imports.readers.options import FileReport
+from app.imports.report import left_out_lines
 
 MAX_SHOWN_EXAMPLES = 3
 """Examples of each outcome and anomaly in the summary."""
@@ -44,6 +45,10 @@ def _print_state(result: ImportResult) -> None:
     if result.dry_run:
         click.echo("A dry run: nothing was recorded.")
     elif result.published:
+        for reason, number, definition in left_out_lines(result):
+            _print_outcome(f"claims left out ({reason})", number, definition, [])
+        if result.left_out:
+            click.echo("Import the file again to record what was left out.")
         click.echo(f"Recorded as import {result.id}.")
     elif not result.has_changes:
         click.echo("Nothing new: the register is unchanged.")

@@ -1,7 +1,7 @@
 """Copies a register to another database, from SQLite to PostgreSQL or back: `counterclaim copy`.
 
 The tables are copied as the data package (`/v1/export`), and apart from it what a package never contains: API keys,
-stored answers, hashes of what was taken down, and epochs.
+stored answers, hashes of what was taken down, epochs, and the steps of long imports.
 """
 
 from pathlib import Path
@@ -12,13 +12,22 @@ from sqlalchemy import delete, func, insert, select
 
 from app.database.engine import Database
 from app.database.epochs import forget_timeline
-from app.database.tables import ApiKey, Change, EpochStart, ErasedKey, StoredAnswer, table_of
+from app.database.tables import (
+    ApiKey,
+    Change,
+    EpochStart,
+    ErasedKey,
+    ImportStep,
+    PublishingImport,
+    StoredAnswer,
+    table_of,
+)
 from app.errors import CopyFailed
 from app.register.backup import RegisterMark, read_mark
 from app.register.package import read_state, write_package
 from app.register.restore import restore_package
 
-PRIVATE_TABLES = (ApiKey, StoredAnswer, ErasedKey, EpochStart)
+PRIVATE_TABLES = (ApiKey, StoredAnswer, ErasedKey, EpochStart, ImportStep)
 
 BATCH_ROWS = 500
 
@@ -33,6 +42,8 @@ def copy_register(source: Database, target: Database, title: str) -> RegisterMar
     """
     with source.read_primary() as session:
         mark = read_mark(session)
+        if session.execute(select(table_of(PublishingImport).c.import_id)).first() is not None:
+            raise CopyFailed("An import is being published. Wait until it is, and copy then.")
     with target.read_primary() as session:
         present = read_mark(session)
         is_empty = not session.execute(select(func.count()).select_from(table_of(Change))).scalar_one()

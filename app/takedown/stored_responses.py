@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from app.database.tables import StoredAnswer, columns_of
+from app.database.tables import PublishingImport, StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
 from app.http.idempotency import stored_path
 
@@ -26,6 +26,7 @@ def clear_stored_responses(transaction: WriteTransaction, texts: Collection[str]
         texts: What the takedown erases.
         slug: The slug that it erases, if any: also from the addresses of requests and responses.
     """
+    _clear_responses_of_imports(transaction)
     needles = [text.encode() for text in texts]
     segment = None if slug is None else re.compile(rf"/{re.escape(slug)}(?![a-z0-9-])")
     columns = columns_of(StoredAnswer)
@@ -36,6 +37,16 @@ def clear_stored_responses(transaction: WriteTransaction, texts: Collection[str]
         # Earlier releases stored the path as it is.
         values: dict[str, Any] = {"path": stored_path(row["path"]), "body": None, "headers": {}}
         transaction.session.execute(update(StoredAnswer).where(*is_same).values(values))
+
+
+def _clear_responses_of_imports(transaction: WriteTransaction) -> None:
+    """Delete the responses that are stored when an import is published that others may have begun."""
+    columns = columns_of(PublishingImport)
+    for import_id, answer in transaction.session.execute(select(columns.import_id, columns.answer)).all():
+        if answer is not None:
+            cleared = answer | {"body": None, "headers": {}}
+            is_same = columns.import_id == import_id
+            transaction.session.execute(update(PublishingImport).where(is_same).values(answer=cleared))
 
 
 def _contains(row: Mapping[Any, Any], needles: Collection[bytes], segment: re.Pattern[str] | None) -> bool:

@@ -83,12 +83,18 @@ class PreparedImport:
     encoders: RowEncoders
     records: Sequence[RecordInput]
     """Sources, categories, subjects and places to be recorded before the claims."""
-    has_repairs: bool
+    repairs: int
+    """The number of corrections of recorded claims."""
     series: str | None
     vintage: date | None
     """The date of the files, if they have one."""
     snapshot_seq: int | None
     """The earliest state of the register that the rows were compared with; None if there was no row."""
+
+    @property
+    def has_repairs(self) -> bool:
+        """Whether recorded claims are corrected."""
+        return self.repairs > 0
 
     @property
     def has_writes(self) -> bool:
@@ -130,9 +136,14 @@ def import_attempts(database: Database, request: ImportRequest, actor: str) -> G
         MappingRefused: The mapping does not fit the files.
         Unavailable: The caller asked for more than `MAX_ATTEMPTS` attempts.
     """
+    from app.imports.pipeline.publish_parts import wait_for_series  # noqa: PLC0415 - it imports this module
+
+    options = request.mapper.file_series_options
     with infrequent_garbage_collection():
         for _ in range(MAX_ATTEMPTS):
             request.check()
+            if options is not None and not request.dry_run:
+                wait_for_series(database, options.series, request.check)
             with prepare_import(database, request, actor) as prepared:
                 yield prepared
     raise Unavailable(
@@ -239,7 +250,7 @@ def _prepared_import(
         staging=staging,
         encoders=processor.encoders,
         records=list(processor.validator.records.values()),
-        has_repairs=processor.editor_work.repairs > 0,
+        repairs=processor.editor_work.repairs,
         series=result.series,
         vintage=processor.validator.vintage,
         snapshot_seq=processor.snapshot_seq,

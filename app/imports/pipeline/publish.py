@@ -1,6 +1,6 @@
 """Publishing of a prepared import: everything that is staged, in reading order, in one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any
@@ -34,6 +34,8 @@ from app.http.schema_types import Input
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.pending import document_key
 from app.imports.pipeline.prepare import PreparedImport
+from app.imports.pipeline.publishing_state import find_begun_imports
+from app.imports.pipeline.recheck import find_changed_categories, has_removed_sources
 from app.imports.pipeline.record_order import sort_records
 from app.imports.pipeline.staging import StagingFile
 from app.imports.pipeline.validate_rows import RecordInput
@@ -83,7 +85,27 @@ def publish_import(transaction: WriteTransaction, prepared: PreparedImport) -> N
         RegisterChanged: A concurrent write changed a record that the import depends on.
         MappingRefused: New records have circular references.
     """
+    staging = prepared.staging
+    bulk = begin_import(transaction, prepared)
+    write_documents(bulk, staging.documents(), prepared.encoders.document)
+    updates = write_claims(bulk, staging.pending_writes(), prepared.encoders, prepared.series)
+    write_relations(bulk, staging.relations(), prepared.encoders.relation)
+    bulk.finish()
+    update_imported_rows(transaction, prepared.series, updates)
+    if prepared.has_repairs:
+        write_repairs(transaction, staging.pending_writes())
+
+
+def begin_import(transaction: WriteTransaction, prepared: PreparedImport) -> BulkInsert:
+    """Check that the register has not changed, and write what precedes the claims: new records and the import itself.
+
+    Raises:
+        RegisterChanged: A concurrent write changed a record that the import depends on.
+        MappingRefused: New records have circular references.
+    """
     prepared.staging.finish_preparing()
+    if prepared.series is not None and find_begun_imports(transaction.session, prepared.series):
+        raise RegisterChanged
     _check_conflicts(transaction, prepared)
     _write_records(transaction, prepared.records)
     bulk = BulkInsert(transaction, transaction.session.get_bind().dialect)
@@ -91,12 +113,7 @@ def publish_import(transaction: WriteTransaction, prepared: PreparedImport) -> N
     import_encoder = prepared.encoders.import_
     columns = import_columns(prepared.result, prepared.actor, prepared.vintage)
     bulk.add_row(import_encoder, import_encoder.encode(columns))
-    updates = _write_claims(bulk, prepared.staging, prepared.encoders, prepared.series)
-    _write_relations(bulk, prepared.staging, prepared.encoders.relation)
-    bulk.finish()
-    _update_imported_rows(transaction, prepared.series, updates)
-    if prepared.has_repairs:
-        _write_repairs(transaction, prepared.staging)
+    return bulk
 
 
 def _check_conflicts(transaction: WriteTransaction, prepared: PreparedImport) -> None:
@@ -110,6 +127,8 @@ def _check_conflicts(transaction: WriteTransaction, prepared: PreparedImport) ->
         or _has_conflicting_citation(session, staging, since)
         or _has_conflicting_document(session, staging, since)
         or _has_conflicting_row(session, staging, since, prepared.series)
+        or has_removed_sources(session, since)
+        or find_changed_categories(session, since)
     ):
         raise RegisterChanged
 
@@ -164,16 +183,20 @@ def _write_records(transaction: WriteTransaction, records: Sequence[RecordInput]
                     put(transaction, slug, record)
 
 
-def _write_claims(
-    bulk: BulkInsert, staging: StagingFile, encoders: RowEncoders, series: str | None
+def write_documents(bulk: BulkInsert, documents: Iterable[dict[str, Any]], encoder: RowEncoder) -> None:
+    """Write new documents."""
+    for document in documents:
+        bulk.add_change(DocumentVersion, document["id"])
+        bulk.add_row(encoder, document["values"])
+
+
+def write_claims(
+    bulk: BulkInsert, pending: Iterable[tuple[str, dict[str, Any]]], encoders: RowEncoders, series: str | None
 ) -> list[dict[str, Any]]:
-    """Write documents, claims, citations and assessments; return the updates of imported rows that exist already."""
+    """Write claims, citations and assessments; return the updates of imported rows that exist already."""
     updates: list[dict[str, Any]] = []
     question_positions = [encoders.claim.column_names.index(name) for name in QUESTION_COLUMNS]
-    for document in staging.documents():
-        bulk.add_change(DocumentVersion, document["id"])
-        bulk.add_row(encoders.document, document["values"])
-    for claim, writes in staging.pending_writes():
+    for claim, writes in pending:
         is_new = "claim" in writes
         if is_new:
             question = question_key(*(writes["claim"][position] for position in question_positions))
@@ -205,7 +228,7 @@ def _write_claims(
     return updates
 
 
-def _update_imported_rows(transaction: WriteTransaction, series: str | None, updates: Sequence[dict[str, Any]]) -> None:
+def update_imported_rows(transaction: WriteTransaction, series: str | None, updates: Sequence[dict[str, Any]]) -> None:
     """Update the imported rows that a newer file repeats."""
     row = table_of(ImportedRow).c
     for columns in updates:
@@ -213,8 +236,11 @@ def _update_imported_rows(transaction: WriteTransaction, series: str | None, upd
         transaction.session.execute(update(table_of(ImportedRow)).where(is_same_row).values(columns))
 
 
-def _write_relations(bulk: BulkInsert, staging: StagingFile, encoder: RowEncoder) -> None:
-    for claim, type_, other, note in staging.relations():
+def write_relations(
+    bulk: BulkInsert, relations: Iterable[tuple[str, str, str, str | None]], encoder: RowEncoder
+) -> None:
+    """Write relations between claims."""
+    for claim, type_, other, note in relations:
         id_ = str(uuid7())
         columns: dict[str, Any] = dict.fromkeys(encoder.column_names)
         columns |= {"id": id_, "claim": claim, "type": type_, "to_claim": other, "note": note}
@@ -222,8 +248,9 @@ def _write_relations(bulk: BulkInsert, staging: StagingFile, encoder: RowEncoder
         bulk.add_row(encoder, encoder.encode(columns | {"asserted_by": EDITORS, "withdrawn": False}))
 
 
-def _write_repairs(transaction: WriteTransaction, staging: StagingFile) -> None:
-    for claim, writes in staging.pending_writes():
+def write_repairs(transaction: WriteTransaction, pending: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Correct recorded claims."""
+    for claim, writes in pending:
         if "repair" in writes:
             repair = writes["repair"]
             change = {"event": "transcription_fix", "reason": repair["reason"], "changes": repair["changes"]}

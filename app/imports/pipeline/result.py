@@ -72,6 +72,8 @@ class ImportResult:
     """The changes of the import that need the role editor."""
     has_changes: bool
     """Whether the import has changes to record."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Reason → number of claims that were left out, because the register was changed while it was published."""
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of rows, and of claims by outcome."""

@@ -4,7 +4,7 @@ from contextlib import closing
 
 from app.database.engine import Database
 from app.imports.pipeline.prepare import ImportRequest, import_attempts
-from app.imports.pipeline.publish import publish_if_unchanged
+from app.imports.pipeline.publish_parts import publish_prepared
 from app.imports.pipeline.result import ImportResult
 
 
@@ -20,6 +20,6 @@ def run_import(database: Database, request: ImportRequest, actor: str) -> Import
     with closing(import_attempts(database, request, actor)) as attempts:
         for prepared in attempts:
             prepared.check_refusals()
-            if publish_if_unchanged(database, prepared):
+            if publish_prepared(database, prepared):
                 return prepared.result
     raise AssertionError("import_attempts raises")  # pragma: no cover

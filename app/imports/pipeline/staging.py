@@ -27,10 +27,10 @@ CREATE TABLE claim (
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
 CREATE TABLE document (
-    n INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT UNIQUE, address TEXT, day TEXT, columns BLOB
+    n INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT UNIQUE, address TEXT, day TEXT, columns BLOB, after INTEGER
 );
 CREATE INDEX document_address ON document (address, day);
-CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT);
+CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT, after INTEGER);
 CREATE TABLE time_series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
 CREATE TABLE declared_key (base TEXT, key TEXT, row INTEGER, file TEXT, line INTEGER, fingerprint BLOB, is_new INTEGER);
 CREATE INDEX declared_key_base ON declared_key (base);
@@ -97,6 +97,8 @@ class StagingFile:
         self._time_series_numbers: dict[str, int] = {}
         self._has_claim_index = False
         self._has_declared_keys = False
+        self._claims = 0
+        """The number of staged claims, which is the `n` of the last one."""
 
     def _is_stopped(self) -> bool:
         """Return whether the check ends the import. SQLite then interrupts the statement."""
@@ -116,7 +118,7 @@ class StagingFile:
 
     def add_claims(self, claims: Iterable[StagedClaim]) -> None:
         """Add the claims of some rows."""
-        self._db.executemany(
+        added = self._db.executemany(
             "INSERT INTO claim"
             " (row, file, line, outcome, fingerprint, claim, key, time_series, day, moment, value, start, writes)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -139,12 +141,15 @@ class StagingFile:
                 for staged in claims
             ),
         )
+        self._claims += added.rowcount
 
     def add_document(self, id_: str, key: str, columns: dict[str, Any]) -> None:
         """Add a document that the claims cite. Its key is unique: see `document_key`."""
         day = columns["published_on"]
-        values = (id_, key, address_of(columns), None if day is None else str(day), orjson.dumps(columns))
-        self._db.execute("INSERT INTO document (id, key, address, day, columns) VALUES (?, ?, ?, ?, ?)", values)
+        encoded_day = None if day is None else str(day)
+        values = (id_, key, address_of(columns), encoded_day, orjson.dumps(columns), self._claims)
+        names = "id, key, address, day, columns, after"
+        self._db.execute(f"INSERT INTO document ({names}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def documents_by_key(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the staged documents that have these keys, by key."""
@@ -169,7 +174,8 @@ class StagingFile:
     def add_relation(self, claim: str, type_: str, other: str, note: str | None = None) -> None:
         """Add a relation between two claims."""
         self._db.execute(
-            "INSERT INTO relation (claim, type, other, note) VALUES (?, ?, ?, ?)", (claim, type_, other, note)
+            "INSERT INTO relation (claim, type, other, note, after) VALUES (?, ?, ?, ?, ?)",
+            (claim, type_, other, note, self._claims),
         )
 
     def time_series_number(self, name: str, *, running: bool) -> int:
@@ -290,6 +296,44 @@ class StagingFile:
         """Yield each claim that has rows to write, with these rows, in reading order."""
         for claim, writes in self._db.execute("SELECT claim, writes FROM claim WHERE writes <> x'7b7d' ORDER BY n"):
             yield claim, orjson.loads(writes)
+
+    def has_more_writes(self, claims: int) -> bool:
+        """Return whether there are rows to write for more than this number of claims."""
+        query = "SELECT count(*) FROM (SELECT 1 FROM claim WHERE writes <> x'7b7d' LIMIT ?)"
+        return bool(self._db.execute(query, (claims + 1,)).fetchone()[0] > claims)
+
+    def encoded_parts(self, max_claims: int, max_bytes: int) -> Iterator[bytes]:
+        """Yield what is to be recorded, in reading order, as parts that `ImportPart` can read.
+
+        A document is in the part of the first batch of rows that cites it, and a relation follows both of its claims.
+        """
+        documents = self._db.execute("SELECT after, columns FROM document ORDER BY n")
+        relations = self._db.execute("SELECT after, claim, type, other, note FROM relation ORDER BY n")
+        next_document, next_relation = documents.fetchone(), relations.fetchone()
+        claims: list[bytes] = []
+        size, last = 0, 0
+
+        def take_part(last: int | None) -> bytes:
+            nonlocal next_document, next_relation
+            taken_documents, taken_relations = [], []
+            while next_document is not None and (last is None or next_document[0] < last):
+                taken_documents.append(next_document[1])
+                next_document = documents.fetchone()
+            while next_relation is not None and (last is None or next_relation[0] <= last):
+                taken_relations.append(orjson.dumps(next_relation[1:]))
+                next_relation = relations.fetchone()
+            lists = (taken_documents, claims, taken_relations)
+            return b"[" + b",".join(b"[" + b",".join(each) + b"]" for each in lists) + b"]"
+
+        query = "SELECT n, row, outcome, fingerprint, claim, writes FROM claim WHERE writes <> x'7b7d' ORDER BY n"
+        for last, row, outcome, fingerprint, claim, writes in self._db.execute(query):
+            head = orjson.dumps([row, outcome, None if fingerprint is None else fingerprint.hex(), claim])
+            claims.append(head[:-1] + b"," + writes + b"]")
+            size += len(writes)
+            if len(claims) >= max_claims or size >= max_bytes:
+                yield take_part(last)
+                claims, size = [], 0
+        yield take_part(None)
 
     def cited_documents(self, fingerprint: str) -> set[str]:
         """Return the documents in which the import cites the claim with this fingerprint."""
