@@ -196,7 +196,7 @@ class OffloadServer:
 
             async def send(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    response.write(StateRead(register_state.seq or self._app.state.database.latest_read_seq))
+                    response.write(StateRead(register_state.seq or self._app.state.database.visible_seq))
                 elif not message.get("more_body") and "cache_scope" in state:
                     response.write(CacheScopeFound(state["cache_scope"]))
                 response.write(message)

@@ -217,6 +217,11 @@ class Database:
         )
         """What the primary database had, if there is a replica."""
 
+    @property
+    def visible_seq(self) -> int:
+        """The highest `seq` that a read would see, as far as is known: a replica may lack what was written."""
+        return self.latest_seq if self.replica is None else self.latest_read_seq
+
     def note_read(self, seq: int) -> None:
         """Update `latest_seq` and `latest_read_seq` after a read at `seq`, and what the request has read."""
         self.latest_read_seq = max(self.latest_read_seq, seq)

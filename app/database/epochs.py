@@ -80,10 +80,9 @@ class EpochList:
         """Read the epochs with an open session."""
         self._epochs = read_epochs(session)
 
-    def add(self, epoch: Epoch) -> None:
-        """Add an epoch that has just begun."""
-        if self._epochs and self._epochs[-1].number < epoch.number:
-            self._epochs = [*self._epochs, epoch]
+    def replace(self, epochs: list[Epoch]) -> None:
+        """Hold all epochs, the last of which has just begun."""
+        self._epochs = epochs
 
     @property
     def is_loaded(self) -> bool:

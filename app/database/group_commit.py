@@ -183,8 +183,8 @@ class GroupCommitter:
                 self._begin_commit(jobs)
                 self._commit_batch(transaction, is_only_write=len(jobs) == 1)
                 seq = transaction.seq
-            if transaction.begun_epoch is not None:
-                self._database.caches[EPOCHS].add(transaction.begun_epoch)
+            if transaction.epochs:
+                self._database.caches[EPOCHS].replace(transaction.epochs)
         except BaseException:
             process_cache.clear()
             raise

@@ -25,6 +25,7 @@ from app.database.sql import compile_cached
 from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, ClaimVersion, Version, columns_of, table_of
 
 SELECT_EPOCH = "SELECT number, timeline FROM epoch ORDER BY number DESC LIMIT 1"
+SELECT_EPOCHS = "SELECT number, forked_seq, at FROM epoch ORDER BY number"
 INSERT_EPOCH = "INSERT INTO epoch (number, forked_seq, at, timeline) VALUES (%s, %s, %s, %s)"
 
 TIMELINE = "timeline"
@@ -62,8 +63,8 @@ class WriteTransaction:
         """The keys of the questions of claims that were changed in this transaction."""
         self._pending_before = 0
         """The number of pending rows at the last `begin_write`."""
-        self.begun_epoch: Epoch | None = None
-        """The epoch that begins with this transaction, the first one after a standby of PostgreSQL was promoted."""
+        self.epochs: list[Epoch] = []
+        """All epochs, if one begins with this transaction, the first one after a standby of PostgreSQL was promoted."""
         self._timeline = ""
         """The timeline of PostgreSQL, which is another one after a standby was promoted."""
         self._mark: int | None = None
@@ -96,9 +97,9 @@ class WriteTransaction:
         if timeline is None:
             self._execute("UPDATE epoch SET timeline = %s WHERE number = %s", (self._timeline, number))
         elif timeline != self._timeline:
-            self.begun_epoch = epoch = Epoch(number + 1, seq, datetime.now(UTC))
-            self._execute(INSERT_EPOCH, (epoch.number, epoch.forked_seq, epoch.at, self._timeline))
-            logger.warning("a standby of PostgreSQL was promoted: epoch %s begins after seq %s", epoch.number, seq)
+            self._execute(INSERT_EPOCH, (number + 1, seq, datetime.now(UTC), self._timeline))
+            self.epochs = [Epoch(*row) for row in self._execute(SELECT_EPOCHS).fetchall()]
+            logger.warning("a standby of PostgreSQL was promoted: epoch %s begins after seq %s", number + 1, seq)
         self.process_cache[TIMELINE] = self._timeline
 
     @property

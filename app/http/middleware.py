@@ -276,7 +276,7 @@ class RequestMiddleware:
         policy = [] if any(name == CONTENT_POLICY[0] for name, _ in headers) else [CONTENT_POLICY]
         if scope["app"].state.access.needs_key:
             headers = make_private(headers)
-        seq = scope["state"]["register_state"].seq or scope["app"].state.database.latest_read_seq
+        seq = scope["state"]["register_state"].seq or scope["app"].state.database.visible_seq
         return [
             *headers,
             (b"x-request-id", scope["state"]["request_id"].encode()),

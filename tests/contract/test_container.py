@@ -220,7 +220,7 @@ def test_a_temporary_directory_that_is_full_is_said(alone: Container) -> None:
         ]
         for sent in sent_in:
             answer = client.post("/v1/imports", **sent)
-            assert "temporary" in assert_problem(answer, 503, "unavailable")["detail"]
+            assert "temporary" in assert_problem(answer, 503, "storage_full")["detail"]
         assert_imported(
             client.post("/v1/imports", content=rows(5_000_000, 1), headers=headers | {"Content-Type": "text/csv"}), 1
         )

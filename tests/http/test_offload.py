@@ -287,7 +287,7 @@ def test_the_first_read_runs_here_and_the_second_one_starts_a_process(
 def test_a_slow_client_gives_its_place_to_the_next_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offload_process, "MAX_RUNNING", 1)
     app = FastAPI()
-    app.state.database = SimpleNamespace(latest_read_seq=1)
+    app.state.database = SimpleNamespace(visible_seq=1)
     app.state.invalidator = SimpleNamespace(poll_in_thread=partial(asyncio.sleep, 0))
 
     @app.get("/")
