@@ -41,6 +41,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[str] = []
+        self._flushing_loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that will write the lines at the end of its iteration."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, or let it wait for the end of the iteration."""
@@ -49,7 +51,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
             loop = None if record.levelno >= logging.WARNING else _running_loop()
             if loop is None:
                 self.flush()
-            elif len(self._lines) == 1:
+            elif loop is not self._flushing_loop:
+                self._flushing_loop = loop
                 loop.call_soon(self.flush)
         except Exception:  # noqa: BLE001 - as the handlers of `logging` do
             self.handleError(record)
@@ -57,7 +60,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
     def flush(self) -> None:
         """Write the lines that wait."""
         with self.lock or nullcontext():
-            lines, self._lines = self._lines, []
+            lines, self._lines, self._flushing_loop = self._lines, [], None
             if lines:
                 self.stream.write("".join(lines))
         super().flush()

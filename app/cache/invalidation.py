@@ -46,6 +46,7 @@ class PollResult:
     latest_seq: int
     data_version: int | None
     day: int
+    epoch: int
     has_takedown: bool = False
     """Whether something was taken down since the last poll. No cache may keep anything then, not even past states."""
     has_forked: bool = False
@@ -72,7 +73,9 @@ class CacheInvalidator:
         self.is_slow = False
         """Whether the last poll took long or failed, so that the next one must not run in the event loop."""
         self._connection: Any = None
-        self._last_poll = PollResult(0, None, -POLL_INTERVAL_SECONDS, 0, None, 0)
+        self._last_poll = PollResult(0, None, -POLL_INTERVAL_SECONDS, 0, None, 0, 0)
+        self._last_epoch: int | None = None
+        """The epoch of the last poll. This process may have begun a later one since, without forgetting its caches."""
 
     def is_fresh(self) -> bool:
         """Return whether cached responses may be sent without another poll."""
@@ -91,7 +94,7 @@ class CacheInvalidator:
         cached_seq = self.response_cache.seq
         with read_session(self._database) as read:
             ((seq, epoch),) = read.fetch_rows("SELECT seq, (SELECT max(number) FROM epoch) FROM clock")
-            has_forked = self.epochs.is_loaded and epoch != self.epochs.latest
+            has_forked = self._last_epoch not in (None, epoch)
             if has_forked or not self.epochs.is_loaded:
                 self.epochs.load(read.session)
             # Responses contain ages in days, and a retraction takes effect at the start of a day.
@@ -100,7 +103,7 @@ class CacheInvalidator:
             changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if is_readable else None
             has_takedown = cached_seq < seq and bool(read.fetch_rows(_takedown_query(cached_seq, seq)))
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
-        return PollResult(seq, impacts, started_at, latest_seq, data_version, day, has_takedown, has_forked)
+        return PollResult(seq, impacts, started_at, latest_seq, data_version, day, epoch, has_takedown, has_forked)
 
     def poll_in_loop(self) -> None:
         """Poll in the event loop, which other requests wait for."""
@@ -134,7 +137,7 @@ class CacheInvalidator:
             self.response_cache.seq = result.seq
         else:
             self.response_cache.advance(result.seq, result.changes)
-        self._last_poll = result
+        self._last_poll, self._last_epoch = result, result.epoch
 
     def wait_until_visible(self) -> None:
         """Block until no process of the service serves a state before the last write of this process.
@@ -144,7 +147,7 @@ class CacheInvalidator:
         if self.polls_every_request:
             return
         latest_seq, deadline = self._database.latest_seq, time.monotonic() + MAX_REPLICA_SECONDS
-        while self._database.latest_read_seq < latest_seq:
+        while self._visible_seq() < latest_seq:
             if time.monotonic() > deadline:
                 detail = "The change is recorded, but the read replica has not received it yet."
                 raise Unavailable(detail, hint="send the request again", headers={"Retry-After": "2"})
@@ -152,6 +155,11 @@ class CacheInvalidator:
                 read.snapshot()
             time.sleep(0.02)
         time.sleep(POLL_INTERVAL_SECONDS)
+
+    def _visible_seq(self) -> int:
+        """Return the latest `seq` that every process reads at least: that of the replica, if one is read."""
+        replica = self._database.replica
+        return self._database.latest_read_seq if replica is None or replica.is_down() else replica.seq
 
     def close(self) -> None:
         """Close the connection."""

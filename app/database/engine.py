@@ -134,8 +134,10 @@ class ReplicaSwitch:
     """Whether reads go to the replica. Requests notice by themselves that it is down."""
 
     def __init__(self) -> None:
-        self.was_down = False
-        """Whether the replica was down or behind when it was last tried, so that the primary database was read."""
+        self.is_used = True
+        """Whether the last read that tried the replica used it: it was neither down nor behind."""
+        self.seq = 0
+        """The latest `seq` that the replica was seen to have."""
         self._retry_at = 0.0
         self._attempts: dict[object, float] = {}
 
@@ -158,7 +160,7 @@ class ReplicaSwitch:
 
     def note_down(self) -> None:
         """Do not use the replica for `REPLICA_RETRY_SECONDS`."""
-        self.was_down = True
+        self.is_used = False
         self._retry_at = time.monotonic() + REPLICA_RETRY_SECONDS
 
 
@@ -231,6 +233,8 @@ class Database:
     def forget_states(self, seq: int) -> None:
         """Forget what was read and written after a fork: the register is at `seq` of another history."""
         self.latest_seq = self.latest_read_seq = seq
+        if self.replica is not None:
+            self.replica.seq = 0
 
     def note_write(self, seq: int) -> None:
         """Update `latest_seq` after a commit at `seq`."""
@@ -255,9 +259,9 @@ class Database:
             return self.primary_read_engine.connect()
         attempt = replica.begin_attempt()
         try:
-            connection = self._connect_replica(self.latest_read_seq if replica.was_down else 0)
+            connection = self._connect_replica(replica)
         except ReplicaBehind as behind:
-            replica.was_down = True
+            replica.is_used = False
             log_once("the read replica is not used: %s", behind, error=behind, cause="read replica")
             return self.primary_read_engine.connect()
         except (DBAPIError, PoolTimeout) as error:
@@ -266,13 +270,13 @@ class Database:
             return self.primary_read_engine.connect()
         finally:
             replica.end_attempt(attempt)
-        replica.was_down = False
+        replica.is_used = True
         return connection
 
-    def _connect_replica(self, least_seq: int) -> Connection:
-        """Return a connection to the replica, in a transaction that sees `least_seq` and what is required by age.
+    def _connect_replica(self, replica: ReplicaSwitch) -> Connection:
+        """Return a connection to the replica, in a transaction that sees what this process has read before.
 
-        While the primary database is away, the replica is read as it is.
+        It also sees what is required by age. While the primary database is away, the replica is read as it is.
 
         Raises:
             ReplicaBehind: The replica lacks that.
@@ -290,7 +294,9 @@ class Database:
                 self.read_engine.dispose()  # it was restarted, so that the other idle connections are lost, too
                 continue
             watch = self.primary_watch
-            required = max(least_seq, watch.required_seq()) if watch is not None and watch.sees_primary else 0
+            replica.seq = max(replica.seq, seq)
+            has_primary = watch is not None and watch.sees_primary
+            required = max(self.latest_read_seq, watch.required_seq()) if watch is not None and has_primary else 0
             if seq >= required:
                 return connection
             connection.close()

@@ -41,6 +41,8 @@ class _QueuedWrite:
     """The context of the caller, in which the thread runs the write."""
     result: Any = None
     error: Exception | None = None
+    seq: int = 0
+    """The state of the register after the write, or that in which it was refused; 0 before the commit."""
     is_abandoned: bool = False
     """Whether the caller has the answer that nothing is recorded, so that the write must not be committed."""
     is_committing: bool = False
@@ -131,6 +133,7 @@ class GroupCommitter:
         self._executor = ThreadPoolExecutor(1, "writer")
         self._process_cache = {}
         self._is_running = bool(self._queue)
+        self._batch_started_at = time.monotonic()
         if self._is_running:
             self._executor.submit(self._run_batches, self._executor)
 
@@ -148,7 +151,7 @@ class GroupCommitter:
                 if not jobs and executor is self._executor:
                     jobs = self._take_queued()  # the clock was not locked, so no write of the queue can run
                 for job in jobs:
-                    job.result, job.error = None, error
+                    job.result, job.error, job.seq = None, error, 0
             for loop in {id(job.loop): job.loop for job in jobs}.values():
                 with suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(_deliver_results, [job for job in jobs if job.loop is loop])
@@ -209,21 +212,20 @@ class GroupCommitter:
 
     def _write_separately(self, job: _QueuedWrite) -> None:
         job.result = job.error = None
+        job.seq = 0
         job.is_committing = False
         if job.is_abandoned:
             return
         try:
             self._write_batch([job], take_queued=False)
         except Exception as error:  # noqa: BLE001 - raised in the caller
-            job.result, job.error = None, error
+            job.result, job.error, job.seq = None, error, 0
 
 
 def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_write: bool) -> None:
     transaction.begin_write(job.actor)
-    job.context.run(note_request_state, transaction.seq)
     try:
         job.result = job.context.run(job.operation, transaction)
-        job.context.run(note_request_state, transaction.seq)
     except Exception as error:
         if transaction.has_flushed or not isinstance(error, Problem):
             if is_only_write:
@@ -231,12 +233,15 @@ def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_writ
             raise _BatchFailed from error
         transaction.discard_write()
         job.error = error
+    job.seq = transaction.seq
 
 
 def _deliver_results(jobs: list[_QueuedWrite]) -> None:
     for job in jobs:
         if job.future.done():
             continue  # the client disconnected, so the future was cancelled
+        if job.seq:
+            job.context.run(note_request_state, job.seq)
         if job.error is not None:
             job.future.set_exception(job.error)
         else:

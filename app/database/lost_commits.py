@@ -47,6 +47,7 @@ def find_outcome(database: Database, seq: int, mark: int, timeline: str) -> Comm
             with server_connection(database.write_engine.dialect, database.url, timeouts) as driver:
                 _seq, _at, timeline_now = driver.execute(LOCK_CLOCK).fetchone()
                 if driver.execute(SELECT_MARK, [seq]).fetchone() == (mark,):
+                    driver.commit()  # waits for a synchronous standby, as the lost transaction may not have done
                     return CommitOutcome.recorded
                 return CommitOutcome.not_recorded if timeline_now == timeline else CommitOutcome.unknown
         except DBAPIError:

@@ -12,6 +12,7 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError
 
 from app.database.server_connection import autocommit_connection
+from app.logs import log_once
 
 INTERVAL_SECONDS = 0.25
 RETRY_SECONDS = 1.0
@@ -50,18 +51,19 @@ class PrimaryWatch:
 
     def required_seq(self) -> int:
         """Return the least `seq` of a state that is not too old: what the primary database had `most_lag` ago."""
-        limit, required = time.monotonic() - self.most_lag, 0
+        limit = time.monotonic() - self.most_lag
         with self._lock:
-            for at, seq in self._reached:
-                if at > limit:
-                    break
-                required = seq
-        return required
+            return next((seq for at, seq in reversed(self._reached) if at <= limit), 0)
 
     def lag_seconds(self, seq: int) -> float:
         """Return for how long the primary database has had a change that a state `seq` lacks; 0.0 if it lacks none."""
+        lag = 0.0
         with self._lock:
-            return next((time.monotonic() - at for at, reached in self._reached if reached > seq), 0.0)
+            for at, reached in reversed(self._reached):
+                if reached <= seq:
+                    break
+                lag = time.monotonic() - at
+        return lag
 
     def note(self, seq: int) -> None:
         """Note that the primary database is at `seq`."""
@@ -95,5 +97,7 @@ class PrimaryWatch:
                     while not self._stop.is_set():
                         self.note(int(fetch_value("SELECT seq FROM clock")))
                         self._stop.wait(INTERVAL_SECONDS)
-            except DBAPIError:
+            except Exception as error:  # noqa: BLE001 - without the thread, any state would do
+                if not isinstance(error, DBAPIError):
+                    log_once("the primary database cannot be watched: %s", error, error=error, cause="primary watch")
                 self._stop.wait(RETRY_SECONDS)

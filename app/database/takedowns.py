@@ -14,6 +14,12 @@ def read_latest_takedown(database: Database) -> int:
     return int(rows[0][0]) if rows else 0
 
 
+def read_latest_takedown_of_primary(database: Database) -> int:
+    """Return the same from the primary database, which a replica may lag behind."""
+    with database.read_primary() as session:
+        return session.connection().exec_driver_sql(_SELECT_LATEST).scalar() or 0
+
+
 def read_change_time(database: Database, seq: int) -> str:
     """Return the time of a change as text; empty if there is no such change.
 

@@ -238,7 +238,9 @@ class WriteTransaction:
             self._connection.invalidate()
             self._connection.engine.dispose()  # the idle connections of the pool may be lost, too
             outcome = CommitOutcome.unknown
-            if self._mark is not None:
+            if self._statements.postgresql and self._mark is None and self.seq != self._seq_at_start:
+                outcome = CommitOutcome.not_recorded  # the commit was not sent
+            elif self._mark is not None:
                 outcome = find_outcome(database, self.seq, self._mark, self._timeline)
             if outcome is CommitOutcome.recorded:
                 return

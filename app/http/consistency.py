@@ -148,5 +148,4 @@ def _read_clock(database: Database, seq: int) -> None:
         with suppress(DBAPIError, PoolTimeout), database.read_primary() as session:
             primary_seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()
             if primary_seq >= seq:
-                database.replica.was_down = True  # it is not read before it has what was read
-                database.note_read(primary_seq)
+                database.note_read(primary_seq)  # the replica is not read before it has that

@@ -5,6 +5,7 @@ not arrived. These classes accept what is waiting first, and answer it (with a 5
 """
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -54,6 +55,14 @@ class GracefulServer(Server):
                 if isinstance(connection, CounterclaimProtocol):
                     connection.check_progress(seconds)
         return await super().on_tick(counter)
+
+    async def _serve(self, sockets: list[socket] | None = None) -> None:
+        """Serve until the server has to end. The signal ends the process right after that, so the log is written."""
+        try:
+            await super()._serve(sockets)
+        finally:
+            for handler in logging.getLogger().handlers:
+                handler.flush()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Close the port, answer what has been accepted, and shut down."""

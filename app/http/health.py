@@ -152,8 +152,10 @@ class ReadinessChecker:
         else:
             primary, replica = await asyncio.gather(self._primary.check(), self._replica.check())
         result = combine(self._database, primary, replica)
-        # What the primary database has, reads of a replica do not see: a takedown waits until they do.
-        self._database.note_read(result.seq if result.replica_seq is None else result.replica_seq)
+        if replica is None:
+            self._database.note_read(result.seq)
+        elif result.replica_seq is not None:  # what the primary database has, reads of a replica do not see
+            self._database.note_read(result.replica_seq)
         self.last = LastCheck(result, time.monotonic())
         return result
 

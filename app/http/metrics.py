@@ -116,6 +116,10 @@ class MetricsCollector:
         yield _gauge("counterclaim_database_damaged", "Whether the database is damaged (1) or not (0).", damaged)
         behind = max(0, result.primary_seq - result.replica_seq) if result.replica_seq is not None else 0
         yield _gauge("counterclaim_replica_lag_changes", "Changes that the read replica lacks.", behind)
+        if (replica := self.database.replica) is not None:
+            yield _gauge(
+                "counterclaim_replica_used", "Whether the last read used the replica (1) or not (0).", replica.is_used
+            )
         yield _gauge(
             "counterclaim_replica_lag_seconds",
             "How long ago the primary database got the oldest change that the read replica lacks.",

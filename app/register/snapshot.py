@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import JSON
 
 from app.database.engine import Database
-from app.database.takedowns import read_latest_takedown
+from app.database.takedowns import read_latest_takedown_of_primary
 from app.errors import SnapshotFailed
 from app.http.parquet import CONVERSIONS, ROW_GROUP_ROWS
 from app.register.package import (
@@ -57,7 +57,9 @@ def write_snapshot(database: Database, state: RegisterState, target: str) -> Ite
             digest, size = _write_table(database, table, state.seq, system, f"{folder}/{path}")
             resources.append(describe_resource(table, path, PARQUET_FORMAT, digest, size))
             yield path
-        if read_latest_takedown(database) > state.seq:
+        if read_latest_takedown_of_primary(database) > state.seq:
+            for table in PACKAGE_TABLES:
+                system.delete_file(f"{folder}/{table.name}.parquet")
             raise SnapshotFailed("Something was taken down meanwhile. Write the snapshot again.")
         with system.open_output_stream(descriptor) as file:
             file.write(build_descriptor(state, resources))

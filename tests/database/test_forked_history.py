@@ -68,3 +68,21 @@ def test_a_fork_that_another_process_has_met_is_noticed(register: Register, monk
     assert (cached.headers["x-register-seq"], cached.headers["x-register-epoch"]) == ("3", "2")
     old = {"X-Register-Epoch": "1", "X-Register-Seq": "3"}
     assert_problem(register.get("/v1/documents", headers=old), 409, "history_forked")
+
+
+def test_the_process_that_meets_a_fork_forgets_what_it_has_cached(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert register.write("PUT", "/v1/sources/source", make_source_body()).status_code == 201
+    monkeypatch.setattr("app.cache.invalidation.POLL_INTERVAL_SECONDS", 0.0)
+    cache = register.client.app.state.invalidator.response_cache  # type: ignore[attr-defined] # a Starlette
+    for _ in range(2):
+        assert register.get("/v1/sources/source").status_code == 200
+    hits = cache.hits
+    post(register, "a")
+    assert register.get("/v1/sources/source").status_code == 200
+    assert cache.hits == hits + 1  # a document does not change it
+    promote(monkeypatch, "0000000B")
+    post(register, "b")
+    assert register.get("/v1/sources/source").status_code == 200
+    assert cache.hits == hits + 1

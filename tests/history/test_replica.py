@@ -95,7 +95,7 @@ def test_a_client_reads_its_own_writes_though_the_replica_lacks_them(lagging: La
     lagging.catch_up()
     assert lagging.client.get("/v1/sources/institute", headers=mine).status_code == 200
     assert lagging.client.get("/v1/documents").status_code == 200
-    assert not lagging.database.replica.was_down
+    assert lagging.database.replica.is_used
 
 
 def test_a_state_that_no_database_has_is_waited_for_and_refused(
@@ -104,7 +104,7 @@ def test_a_state_that_no_database_has_is_waited_for_and_refused(
     monkeypatch.setattr("app.http.consistency.MAX_WAIT_SECONDS", 0.1)
     answer = lagging.client.get("/v1/sources", headers={"X-Register-Seq": "5"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    assert not lagging.database.replica.was_down
+    assert lagging.database.replica.is_used
 
 
 def test_a_state_that_is_too_old_is_not_served(lagging: Lagging) -> None:
@@ -119,7 +119,7 @@ def test_a_state_that_is_too_old_is_not_served(lagging: Lagging) -> None:
     assert read_metric(lagging.client, "counterclaim_replica_lag_seconds") > 0.3
     lagging.catch_up()
     assert lagging.client.get("/v1/sources?limit=9").json()["meta"]["count"] == 1
-    assert not lagging.database.replica.was_down
+    assert lagging.database.replica.is_used
     assert lagging.client.get("/health/ready").json()["warnings"] == []
     assert read_metric(lagging.client, "counterclaim_replica_lag_seconds") == 0
 
@@ -136,7 +136,7 @@ def test_a_connection_that_was_lost_does_not_take_the_replica_out_of_use(lagging
     with lagging.database.read_engine.connect() as connection:
         connection.connection.driver_connection.close()
     assert lagging.client.get("/v1/documents").status_code == 200
-    assert not lagging.database.replica.was_down
+    assert lagging.database.replica.is_used
 
 
 def test_the_age_of_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_reads_go_to_the_primary_while_the_replica_is_down(tmp_path: Path, monke
         database.close()
         shutil.copyfile(primary, replica)
         assert len(client.get("/v1/documents?limit=8").json()["data"]) == 1
-        assert not database.replica.was_down
+        assert database.replica.is_used
 
 
 def test_reads_go_on_while_the_primary_is_down(tmp_path: Path) -> None:

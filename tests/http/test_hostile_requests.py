@@ -1,6 +1,7 @@
 """Hostile requests: none is a 500, holds the event loop, gets much back, or is answered differently on a database."""
 
 import asyncio
+import gc
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +43,9 @@ def loop_timer() -> Iterator[LoopTimer]:
     timer = LoopTimer()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asyncio.Handle, "_run", timer.wrap(asyncio.Handle._run))
+        gc.disable()  # a collection visits everything that the other tests have left
         yield timer
+        gc.enable()
 
 
 def send(register: Register, request: HostileRequest) -> Any:
@@ -83,11 +86,11 @@ def test_no_hostile_request_does_harm(
         answers, texts = [], []
         for register in both_starter_registers:
             register.client.app.state.access.limiter.table.clear()  # type: ignore[attr-defined] # it counts wrong keys
-            loop_timer.longest = 0.0
-            answer = send(register, request)
-            if loop_timer.longest > MAX_LOOP_SECONDS:  # the machine may be busy
+            for _ in range(3):  # the machine may be busy
                 loop_timer.longest = 0.0
                 answer = send(register, request)
+                if loop_timer.longest < MAX_LOOP_SECONDS:
+                    break
             assert loop_timer.longest < MAX_LOOP_SECONDS, (request.name, loop_timer.longest)
             assert_no_mistake(answer, request.name)
             assert len(answer.content) <= MAX_BYTES, (request.name, len(answer.content))

@@ -133,7 +133,7 @@ def test_what_was_taken_down_meanwhile_is_in_no_snapshot(written_register: Regis
     take_down(written_register, f"/v1/claims/{claim['id']}")
     with pytest.raises(SnapshotFailed, match="Write the snapshot again"):
         list(files)
-    assert not (tmp_path / "datapackage.json").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 class S3Handler(BaseHTTPRequestHandler):
