@@ -74,7 +74,6 @@ def test_the_process_that_meets_a_fork_forgets_what_it_has_cached(
     register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert register.write("PUT", "/v1/sources/source", make_source_body()).status_code == 201
-    monkeypatch.setattr("app.cache.invalidation.POLL_INTERVAL_SECONDS", 0.0)
     cache = register.client.app.state.invalidator.response_cache  # type: ignore[attr-defined] # a Starlette
     for _ in range(2):
         assert register.get("/v1/sources/source").status_code == 200
