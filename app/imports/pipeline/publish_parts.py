@@ -246,7 +246,7 @@ def _batch_by_bytes(parts: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[i
         yield batch
 
 
-class _Work:
+class _PublishingStep:
     """One transaction that publishes parts, and what it leaves out."""
 
     def __init__(
@@ -403,19 +403,21 @@ class _Publisher:
             raise _LeaseLost
         record = load_current_version(transaction, ImportVersion, self._import_id)
         first = transaction.seq
-        work = _Work(transaction, BulkInsert(transaction, session.get_bind().dialect), state, record["series"])
-        work.is_checked = first - state["checked_seq"] - state["own_changes"] > 0
+        step = _PublishingStep(
+            transaction, BulkInsert(transaction, session.get_bind().dialect), state, record["series"]
+        )
+        step.is_checked = first - state["checked_seq"] - state["own_changes"] > 0
         rows, published = 0, 0
         for part in parts:
-            self._write_part(work, part)
+            self._write_part(step, part)
             published += 1
             rows = max([rows, *(each.row_number + 1 for each in part.claims)])
             if published % PARTS_PER_FLUSH == 0:
-                work.bulk.flush()
+                step.bulk.flush()
                 if time.monotonic() - began > MAX_SECONDS:
                     break
-        left_out = dict(work.left_out)
-        work.bulk.finish()
+        left_out = dict(step.left_out)
+        step.bulk.finish()
         if published:
             part_columns = columns_of(ImportPart)
             is_own = part_columns.import_id == self._import_id
@@ -423,52 +425,52 @@ class _Publisher:
             transaction.session.execute(delete(ImportPart).where(is_own, is_written))
         is_final = is_end and published == len(parts)
         if is_final:
-            rows = self._record_end(work, record)
+            rows = self._record_end(step, record)
         self._add_step(transaction, first, rows=rows, left_out=left_out, is_final=is_final)
         if is_final:
             delete_state(transaction.session, self._import_id)
         else:
-            values = {"left_out": left_out, "left_out_outcomes": dict(work.outcomes)}
+            values = {"left_out": left_out, "left_out_outcomes": dict(step.outcomes)}
             self._note_progress(transaction, first, values, own_changes=state["own_changes"])
         return published
 
-    def _write_part(self, work: "_Work", part: StoredPart) -> None:
+    def _write_part(self, step: "_PublishingStep", part: StoredPart) -> None:
         """Write what can still be recorded of a part, and count the rest."""
         if self._is_skipping:
-            work.leave_out(part, dict.fromkeys(range(len(part.claims)), LeftOutReason.conflict))
+            step.leave_out(part, dict.fromkeys(range(len(part.claims)), LeftOutReason.conflict))
             return
         documents, claims, relations = part.documents, part.claims, part.relations
-        if work.is_checked or work.left_out:
-            work.bulk.flush()
-            session, snapshot = work.transaction.session, work.transaction.snapshot
-            check = PartCheck(session, snapshot, self._encoders, self._import_id, work.state["checked_seq"])
+        if step.is_checked or step.left_out:
+            step.bulk.flush()
+            session, snapshot = step.transaction.session, step.transaction.snapshot
+            check = PartCheck(session, snapshot, self._encoders, self._import_id, step.state["checked_seq"])
             reasons = check.find_left_out(part)
-            work.leave_out(part, reasons)
+            step.leave_out(part, reasons)
             documents = check.drop_documents(part)
             claims = [each for position, each in enumerate(claims) if position not in reasons]
             relations = check.keep_relations(part, [each.claim for each in claims])
-        write_documents(work.bulk, documents, self._encoders.document)
+        write_documents(step.bulk, documents, self._encoders.document)
         pending = [(each.claim, each.writes) for each in claims]
-        updates = write_claims(work.bulk, pending, self._encoders, work.series)
-        write_relations(work.bulk, relations, self._encoders.relation)
+        updates = write_claims(step.bulk, pending, self._encoders, step.series)
+        write_relations(step.bulk, relations, self._encoders.relation)
         has_repairs = any("repair" in writes for _, writes in pending)
         if updates or has_repairs:
-            work.bulk.finish()
-            update_imported_rows(work.transaction, work.series, updates)
+            step.bulk.finish()
+            update_imported_rows(step.transaction, step.series, updates)
         if has_repairs:
-            write_repairs(work.transaction, pending)
+            write_repairs(step.transaction, pending)
 
-    def _record_end(self, work: "_Work", record: Any) -> int:  # noqa: ANN401 - a row
+    def _record_end(self, step: "_PublishingStep", record: Any) -> int:  # noqa: ANN401 - a row
         """Record that the import is published, with what was left out, and store the response to its request."""
-        counts = {name: number - work.outcomes[name] for name, number in record["counts"].items()}
+        counts = {name: number - step.outcomes[name] for name, number in record["counts"].items()}
         columns = copy_state(record) | {"counts": counts}
-        work.transaction.record(ImportVersion, self._import_id, columns, action="changed")
-        answer = work.state["answer"]
+        step.transaction.record(ImportVersion, self._import_id, columns, action="changed")
+        answer = step.state["answer"]
         if answer is not None:
             answer |= {"body": None if answer["body"] is None else b64decode(answer["body"])}
-            if work.left_out:
-                answer = add_to_stored_response(answer, {"counts": counts, "left_out": dict(work.left_out)})
-            insert_stored_response(work.transaction, answer)
+            if step.left_out:
+                answer = add_to_stored_response(answer, {"counts": counts, "left_out": dict(step.left_out)})
+            insert_stored_response(step.transaction, answer)
         return int(counts["rows"])
 
     def _add_step(
