@@ -12,10 +12,12 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from app.claims.lifecycle import copy_state, load_current_version
 from app.database.bulk_insert import BulkInsert
@@ -115,6 +117,10 @@ class _AnotherIsPublishing(Exception):
 
 class _LeaseLost(Exception):
     """Another process has taken over, or has finished the import."""
+
+
+class _PartsChanged(Exception):
+    """The parts are not those that were read: an earlier transaction, whose answer was lost, has published some."""
 
 
 def is_long(prepared: PreparedImport) -> bool:
@@ -278,8 +284,8 @@ class _Publisher:
         self._check = check
         self._encoders = RowEncoders.for_database(database)
         self._parts_at_once = FIRST_PARTS
-        self._is_skipping = False
-        """Whether the next part, of one claim, is left out because the database refuses it."""
+        self._refused_part: int | None = None
+        """The number of a part of one claim that is left out because the database refuses it."""
 
     def begin(self, prepared: PreparedImport, step: BeginStep | None) -> None:
         """Record the import itself, and what precedes its claims. Wait for another long import first.
@@ -351,10 +357,11 @@ class _Publisher:
                 published = self._publish(transaction, parts, is_end=is_end)
         except (Unavailable, OutcomeUnknown):
             raise  # the answer to a commit was lost; what is left is read again
+        except _PartsChanged:
+            return True
         except (RegisterChanged, Problem) as error:
             self._split(parts, error)
             return True
-        self._is_skipping = False
         if is_end and published == len(parts):
             self._erase_removed()
             return False
@@ -401,6 +408,8 @@ class _Publisher:
         state = load_state(session, self._import_id)
         if state is None or state["owner"] != self._owner:
             raise _LeaseLost
+        if self._read_first_number(session) != (parts[0].number if parts else None):
+            raise _PartsChanged
         record = load_current_version(transaction, ImportVersion, self._import_id)
         first = transaction.seq
         step = _PublishingStep(
@@ -434,9 +443,15 @@ class _Publisher:
             self._note_progress(transaction, first, values, own_changes=state["own_changes"])
         return published
 
+    def _read_first_number(self, session: Session) -> int | None:
+        part = columns_of(ImportPart)
+        statement = select(func.min(part.number)).where(part.import_id == self._import_id)
+        number: int | None = session.execute(statement).scalar()
+        return number
+
     def _write_part(self, step: "_PublishingStep", part: StoredPart) -> None:
         """Write what can still be recorded of a part, and count the rest."""
-        if self._is_skipping:
+        if part.number == self._refused_part:
             step.leave_out(part, dict.fromkeys(range(len(part.claims)), LeftOutReason.conflict))
             return
         documents, claims, relations = part.documents, part.claims, part.relations
@@ -494,7 +509,7 @@ class _Publisher:
     ) -> None:
         own = own_changes + transaction.seq - before
         is_own = columns_of(PublishingImport).import_id == self._import_id
-        progress = {**values, "own_changes": own, "alive_at": transaction.at}
+        progress = {**values, "own_changes": own, "alive_at": datetime.now(UTC)}
         transaction.session.execute(update(PublishingImport).where(is_own).values(progress))
 
     def _split(self, parts: Sequence[StoredPart], error: Exception) -> None:
@@ -502,11 +517,11 @@ class _Publisher:
         if len(parts) > 1:
             self._parts_at_once = 1
             return
-        if not parts or self._is_skipping:
+        if not parts or parts[0].number == self._refused_part:
             raise error
         if len(parts[0].claims) <= 1:
             log_once("a claim of an import is left out: %s", error, error=error, cause="import")
-            self._is_skipping = True
+            self._refused_part = parts[0].number
             return
         part = columns_of(ImportPart)
         with self._database.write() as session:
@@ -514,7 +529,9 @@ class _Publisher:
             if state is None or state["owner"] != self._owner:
                 raise _LeaseLost from error
             is_same = (part.import_id == self._import_id, part.number == parts[0].number)
-            session.execute(delete(ImportPart).where(*is_same))
+            deleted: Any = session.execute(delete(ImportPart).where(*is_same))
+            if deleted.rowcount == 0:
+                return  # an earlier transaction, whose answer was lost, has published it
             rows = [{"number": number, "content": content} for number, content in split_part(parts[0])]
             session.execute(insert(ImportPart), [{"import_id": self._import_id, **row} for row in rows])
 

@@ -115,9 +115,13 @@ def delete_state(session: Session, import_id: str) -> None:
 
 
 def discard_parts(database: Database, import_id: str, owner: str) -> None:
-    """Delete the stored parts of an import of which nothing was recorded, in short transactions."""
+    """Delete the stored parts of an import of which nothing was recorded, in short transactions.
+
+    They lock the clock: a transaction of the import whose answer was lost has then ended, and is recorded or not.
+    """
     while True:
-        with database.write() as session:
+        with write_transaction(database, "import") as transaction:
+            session = transaction.session
             state = load_state(session, import_id)
             if state is None or state["owner"] != owner or state["is_begun"]:
                 return
