@@ -35,6 +35,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction
 from app.enums import LeftOutReason
 from app.errors import OutcomeUnknown, Problem, Unavailable
+from app.http.addresses import whole_address
 from app.http.writes import add_to_stored_response, insert_stored_response
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.prepare import PreparedImport
@@ -105,6 +106,8 @@ MAX_FAILURES, RETRY_SECONDS = 4, 0.5
 WAIT_SECONDS: Final = 0.1
 RENEWAL_SECONDS: Final = 2.0
 
+DATABASE_FAILS: Final = "The database fails while the import is published."
+
 logger = logging.getLogger("counterclaim")
 
 BeginStep = Callable[[WriteTransaction], None]
@@ -152,24 +155,39 @@ def publish_in_parts(
     Args:
         database: The database.
         prepared: The import.
-        check: Raises to end the publishing between two transactions. Another process then goes on with it.
+        check: Raises to end the publishing between two transactions. Another process then goes on with it. The check
+            of the request ends what precedes it: the parts are then discarded.
         answer: The response to be stored with the last part (see `WriteRequest.describe_response`).
         begin: Runs at the start of the first transaction.
 
     Raises:
         RegisterChanged: A record that the import depends on was changed; nothing is recorded.
+        Unavailable: The database fails. If a part is recorded, `unfinished_problem` says so.
     """
     import_id, owner = prepared.result.id, new_owner()
     publisher = _Publisher(database, import_id, owner, check)
     try:
-        _store_parts(database, prepared, owner, check, answer)
+        _store_parts(database, prepared, owner, answer)
         publisher.begin(prepared, begin)
     except BaseException:
-        with suppress(SQLAlchemyError):
+        with suppress(SQLAlchemyError, OutcomeUnknown):
             discard_parts(database, import_id, owner)
         raise
-    publisher.run()
-    _read_result(database, prepared)
+    try:
+        publisher.run()
+        _read_result(database, prepared)
+    except SQLAlchemyError as error:
+        raise unfinished_problem(import_id, DATABASE_FAILS) from error
+
+
+def unfinished_problem(import_id: str, reason: str) -> Unavailable:
+    """Return the problem of an import of which a part is recorded. Another process, or the next one, finishes it."""
+    address = whole_address(f"/v1/imports/{import_id}")
+    return Unavailable(
+        f"{reason} Another process, or the next start, goes on with it.",
+        hint=f"GET {address} says how far it is; the same request with the same Idempotency-Key gets its report",
+        headers={"Retry-After": "15"},
+    )
 
 
 def finish_interrupted_imports(database: Database, check: StopCheck = never_stop) -> int:
@@ -211,14 +229,22 @@ def wait_for_series(database: Database, series: str, check: StopCheck = never_st
 
 def _wait(database: Database, check: StopCheck) -> None:
     check()
-    if not finish_interrupted_imports(database, check):
+    finished = 0
+    try:
+        finished = finish_interrupted_imports(database, check)
+    except (SQLAlchemyError, Problem) as error:
+        check()  # it may have raised this error
+        log_once("an interrupted import cannot be finished yet: %s", error, error=error, cause="import")
+    if not finished:
         time.sleep(WAIT_SECONDS)
 
 
-def _store_parts(
-    database: Database, prepared: PreparedImport, owner: str, check: StopCheck, answer: dict[str, Any] | None
-) -> None:
-    """Store the parts of an import in short transactions. Nothing of it is recorded yet."""
+def _store_parts(database: Database, prepared: PreparedImport, owner: str, answer: dict[str, Any] | None) -> None:
+    """Store the parts of an import in short transactions. Nothing of it is recorded yet.
+
+    Raises:
+        RegisterChanged: This process was suspended, and another one has discarded the parts.
+    """
     import_id = prepared.result.id
     state = {
         "import_id": import_id,
@@ -235,8 +261,9 @@ def _store_parts(
     }
     add_state(database, state)
     for parts in _batch_by_bytes(encode_parts(prepared.staging)):
-        check()
-        add_parts(database, import_id, owner, parts)
+        prepared.request.check()
+        if not add_parts(database, import_id, owner, parts):
+            raise RegisterChanged
 
 
 def _batch_by_bytes(parts: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
@@ -299,7 +326,7 @@ class _Publisher:
                 with publishing_transaction(self._database, prepared.actor) as transaction:
                     self._begin(transaction, prepared, step)
             except _AnotherIsPublishing:
-                _wait(self._database, self._check)
+                _wait(self._database, prepared.request.check)
                 if time.monotonic() - renewed > RENEWAL_SECONDS:
                     renew_lease(self._database, self._import_id, self._owner)
                     renewed = time.monotonic()
@@ -322,16 +349,21 @@ class _Publisher:
         self._add_step(transaction, first, rows=0, left_out={})
 
     def run(self) -> None:
-        """Publish all parts that are left."""
+        """Publish all parts that are left.
+
+        Raises:
+            Unavailable: The database has refused the next part too often.
+        """
         failures = 0
         try:
             while True:
                 try:
                     has_more = self._publish_next()
-                except (SQLAlchemyError, Unavailable, OutcomeUnknown):
+                except (SQLAlchemyError, Problem, RegisterChanged) as error:
                     failures += 1
                     if failures > MAX_FAILURES:
-                        raise
+                        log_once("a part of an import cannot be published: %s", error, error=error, cause="part")
+                        raise unfinished_problem(self._import_id, DATABASE_FAILS) from error
                     has_more = True
                     time.sleep(RETRY_SECONDS)
                 else:
