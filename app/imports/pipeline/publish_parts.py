@@ -282,13 +282,11 @@ def _batch_by_bytes(parts: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[i
 class _PublishingStep:
     """One transaction that publishes parts, and what it leaves out."""
 
-    def __init__(
-        self, transaction: WriteTransaction, bulk: BulkInsert, state: dict[str, Any], series: str | None
-    ) -> None:
+    def __init__(self, transaction: WriteTransaction, bulk: BulkInsert, state: dict[str, Any]) -> None:
         self.transaction = transaction
         self.bulk = bulk
         self.state = state
-        self.series = series
+        self.series: str | None = state["series"]
         """The file series of the import. A takedown may have renamed it."""
         self.is_checked = False
         """Whether others have written since all parts were compared with the register."""
@@ -444,9 +442,7 @@ class _Publisher:
             raise _PartsChanged
         record = load_current_version(transaction, ImportVersion, self._import_id)
         first = transaction.seq
-        step = _PublishingStep(
-            transaction, BulkInsert(transaction, session.get_bind().dialect), state, record["series"]
-        )
+        step = _PublishingStep(transaction, BulkInsert(transaction, session.get_bind().dialect), state)
         step.is_checked = first - state["checked_seq"] - state["own_changes"] > 0
         rows, published = 0, 0
         for part in parts:

@@ -21,6 +21,7 @@ from app.database.tables import (
     ImportedRow,
     ImportPart,
     ImportStep,
+    ImportVersion,
     PublishingImport,
     table_of,
 )
@@ -722,6 +723,23 @@ def test_a_value_that_the_database_cannot_store_is_left_out_alone(
     monkeypatch.setattr(publish_parts, "write_claims", refuse)
     assert finish(desk) == {"conflict": 1}
     assert len(claims(desk)) == ROWS - 1
+
+
+def test_a_takedown_renames_the_series_of_an_import_that_is_being_published(desk: Register, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        import_daily(desk, tmp_path / "asof-2025-06-12.json", DAYS, check=interrupt(2))
+    source = claims(desk)[0]["source"]["slug"]
+    row, imported, state = table_of(ImportedRow), table_of(ImportVersion), table_of(PublishingImport)
+    with desk.database.write() as session:
+        for table in (row, imported, state):
+            session.execute(update(table).values(series=f"{source}-daily"))
+    assert desk.write("POST", f"/v1/sources/{source}/takedown", REASON).status_code == 200
+    with desk.database.read_primary() as session:
+        for table in (row, imported, state):
+            assert set(session.execute(select(table.c.series)).scalars()) <= {"removed-1-daily"}, table
+        assert session.execute(select(state.c.series)).scalar() == "removed-1-daily"
+    finish_interrupted_imports(desk.database)
+    assert list(find_breaches(desk.database)) == []
 
 
 def test_a_feed_has_one_entry_for_a_long_import(desk: Register, tmp_path: Path) -> None:
