@@ -12,20 +12,20 @@ from starlette.responses import Response
 
 from app.database.api_keys import Actor, note_key_use
 from app.database.engine import Database
+from app.database.faults import classify
 from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
 from app.enums import Role
 from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, Unavailable, field_fault
-from app.http.addresses import whole_address
 from app.http.idempotency import stored_path
-from app.http.problems import MAX_REPORTED_FAULTS
+from app.http.problems import MAX_REPORTED_FAULTS, database_problem
 from app.http.shutdown import Shutdown
 from app.http.spreadsheet import XLSX_MEDIA_TYPE
 from app.http.writes import ResponseFile, WriteRequest, WriteResult
 from app.imports.mappings.load import load_row_mapper, parse_row_mapper
 from app.imports.pipeline.prepare import ImportRequest, PreparedImport, import_attempts
 from app.imports.pipeline.publish import RegisterChanged, publish_import, publishing_transaction
-from app.imports.pipeline.publish_parts import is_long, publish_in_parts, wait_for_import
+from app.imports.pipeline.publish_parts import is_long, publish_in_parts, unfinished_problem, wait_for_import
 from app.imports.pipeline.publishing_state import find_import_of_key
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.readers.options import FileRefused, MappingRefused, ReadLimits
@@ -106,7 +106,7 @@ def _publish_long(
 
     Raises:
         RegisterChanged: A record that the import depends on was changed; nothing is recorded.
-        Unavailable: The process ends. Another one finishes the import.
+        Unavailable: The process ends, or the database fails. Another process finishes the import if a part is recorded.
     """
     shutdown: Shutdown = request.app.state.shutdown
     result = WriteResult(report_document(prepared.result, recorded=True), created=True, file=file)
@@ -119,24 +119,23 @@ def _publish_long(
 
     def check() -> None:
         if shutdown.is_stopping:
-            raise _interrupted(prepared.result.id)
+            problem = unfinished_problem(prepared.result.id, "The server is stopping while the import is published.")
+            problem.headers["Connection"] = "close"
+            raise problem
 
     described = write.describe_response(actor, result, write.build_response(result))
     try:
         publish_in_parts(database, prepared, check=check, answer=described, begin=begin)
     except _Answered as answered:
         return answered.response
+    except Unavailable as problem:
+        cause = problem.__cause__
+        if cause is not None and (fault := classify(cause)) is not None:
+            database_problem(database, fault, cause)  # it logs and notes the fault
+            problem.more = {"reason": fault.value}
+        raise
     report = report_document(prepared.result, recorded=True)
     return write.build_response(WriteResult(report, created=True, file=file))
-
-
-def _interrupted(import_id: str) -> Unavailable:
-    address = whole_address(f"/v1/imports/{import_id}")
-    return Unavailable(
-        "The server is stopping while the import is published. Another process, or the next start, goes on with it.",
-        hint=f"GET {address} says how far it is; the same request with the same Idempotency-Key gets its report",
-        headers={"Retry-After": "15", "Connection": "close"},
-    )
 
 
 class _Answered(Exception):

@@ -14,6 +14,7 @@ from app.database.tables import (
     ErasedKey,
     ImportedRow,
     ImportVersion,
+    PublishingImport,
     RelationVersion,
     SourceVersion,
     TopicVersion,
@@ -133,6 +134,14 @@ def _replace_in_imports(transaction: WriteTransaction, slug: str, replacement: s
         }
         if list(renamed.values()) != [series, mapping, files, smells]:
             session.execute(update(ImportVersion).where(imports.version == version).values(renamed))
+    renamed_series = []
     for (series,) in session.execute(own_series.where(claim.source == replacement).distinct()).all():
         if (new_name := word.sub(replacement, series)) != series:
+            renamed_series.append(series)
             session.execute(update(table_of(ImportedRow)).where(row.series == series).values(series=new_name))
+    publishing = columns_of(PublishingImport)
+    is_own = publishing.import_id.in_(own_imports) | publishing.series.in_(renamed_series)
+    unfinished = select(publishing.import_id, publishing.series).where(is_own, publishing.series.is_not(None))
+    for import_id, series in session.execute(unfinished).all():
+        new_name = word.sub(replacement, series)
+        session.execute(update(PublishingImport).where(publishing.import_id == import_id).values(series=new_name))

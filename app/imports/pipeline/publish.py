@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session
 from uuid_utils import uuid7
 
@@ -58,11 +58,11 @@ class RegisterChanged(Exception):
 
 @contextmanager
 def publishing_transaction(database: Database, actor: str) -> Iterator[WriteTransaction]:
-    """Open a write transaction in which a violated constraint, also at commit, raises `RegisterChanged`."""
+    """Open a write transaction in which a refused row, also at commit, raises `RegisterChanged`."""
     try:
         with write_transaction(database, actor) as transaction:
             yield transaction
-    except IntegrityError as error:
+    except (IntegrityError, DataError) as error:
         raise RegisterChanged from error
 
 

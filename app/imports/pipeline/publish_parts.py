@@ -12,10 +12,12 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from app.claims.lifecycle import copy_state, load_current_version
 from app.database.bulk_insert import BulkInsert
@@ -33,6 +35,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction
 from app.enums import LeftOutReason
 from app.errors import OutcomeUnknown, Problem, Unavailable
+from app.http.addresses import whole_address
 from app.http.writes import add_to_stored_response, insert_stored_response
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.prepare import PreparedImport
@@ -103,6 +106,8 @@ MAX_FAILURES, RETRY_SECONDS = 4, 0.5
 WAIT_SECONDS: Final = 0.1
 RENEWAL_SECONDS: Final = 2.0
 
+DATABASE_FAILS: Final = "The database fails while the import is published."
+
 logger = logging.getLogger("counterclaim")
 
 BeginStep = Callable[[WriteTransaction], None]
@@ -115,6 +120,10 @@ class _AnotherIsPublishing(Exception):
 
 class _LeaseLost(Exception):
     """Another process has taken over, or has finished the import."""
+
+
+class _PartsChanged(Exception):
+    """The parts are not those that were read: an earlier transaction, whose answer was lost, has published some."""
 
 
 def is_long(prepared: PreparedImport) -> bool:
@@ -146,24 +155,39 @@ def publish_in_parts(
     Args:
         database: The database.
         prepared: The import.
-        check: Raises to end the publishing between two transactions. Another process then goes on with it.
+        check: Raises to end the publishing between two transactions. Another process then goes on with it. The check
+            of the request ends what precedes it: the parts are then discarded.
         answer: The response to be stored with the last part (see `WriteRequest.describe_response`).
         begin: Runs at the start of the first transaction.
 
     Raises:
         RegisterChanged: A record that the import depends on was changed; nothing is recorded.
+        Unavailable: The database fails. If a part is recorded, `unfinished_problem` says so.
     """
     import_id, owner = prepared.result.id, new_owner()
     publisher = _Publisher(database, import_id, owner, check)
     try:
-        _store_parts(database, prepared, owner, check, answer)
+        _store_parts(database, prepared, owner, answer)
         publisher.begin(prepared, begin)
     except BaseException:
-        with suppress(SQLAlchemyError):
+        with suppress(SQLAlchemyError, OutcomeUnknown):
             discard_parts(database, import_id, owner)
         raise
-    publisher.run()
-    _read_result(database, prepared)
+    try:
+        publisher.run()
+        _read_result(database, prepared)
+    except SQLAlchemyError as error:
+        raise unfinished_problem(import_id, DATABASE_FAILS) from error
+
+
+def unfinished_problem(import_id: str, reason: str) -> Unavailable:
+    """Return the problem of an import of which a part is recorded. Another process, or the next one, finishes it."""
+    address = whole_address(f"/v1/imports/{import_id}")
+    return Unavailable(
+        f"{reason} Another process, or the next start, goes on with it.",
+        hint=f"GET {address} says how far it is; the same request with the same Idempotency-Key gets its report",
+        headers={"Retry-After": "15"},
+    )
 
 
 def finish_interrupted_imports(database: Database, check: StopCheck = never_stop) -> int:
@@ -205,14 +229,22 @@ def wait_for_series(database: Database, series: str, check: StopCheck = never_st
 
 def _wait(database: Database, check: StopCheck) -> None:
     check()
-    if not finish_interrupted_imports(database, check):
+    finished = 0
+    try:
+        finished = finish_interrupted_imports(database, check)
+    except (SQLAlchemyError, Problem) as error:
+        check()  # it may have raised this error
+        log_once("an interrupted import cannot be finished yet: %s", error, error=error, cause="import")
+    if not finished:
         time.sleep(WAIT_SECONDS)
 
 
-def _store_parts(
-    database: Database, prepared: PreparedImport, owner: str, check: StopCheck, answer: dict[str, Any] | None
-) -> None:
-    """Store the parts of an import in short transactions. Nothing of it is recorded yet."""
+def _store_parts(database: Database, prepared: PreparedImport, owner: str, answer: dict[str, Any] | None) -> None:
+    """Store the parts of an import in short transactions. Nothing of it is recorded yet.
+
+    Raises:
+        RegisterChanged: This process was suspended, and another one has discarded the parts.
+    """
     import_id = prepared.result.id
     state = {
         "import_id": import_id,
@@ -229,8 +261,9 @@ def _store_parts(
     }
     add_state(database, state)
     for parts in _batch_by_bytes(encode_parts(prepared.staging)):
-        check()
-        add_parts(database, import_id, owner, parts)
+        prepared.request.check()
+        if not add_parts(database, import_id, owner, parts):
+            raise RegisterChanged
 
 
 def _batch_by_bytes(parts: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
@@ -246,16 +279,14 @@ def _batch_by_bytes(parts: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[i
         yield batch
 
 
-class _Work:
+class _PublishingStep:
     """One transaction that publishes parts, and what it leaves out."""
 
-    def __init__(
-        self, transaction: WriteTransaction, bulk: BulkInsert, state: dict[str, Any], series: str | None
-    ) -> None:
+    def __init__(self, transaction: WriteTransaction, bulk: BulkInsert, state: dict[str, Any]) -> None:
         self.transaction = transaction
         self.bulk = bulk
         self.state = state
-        self.series = series
+        self.series: str | None = state["series"]
         """The file series of the import. A takedown may have renamed it."""
         self.is_checked = False
         """Whether others have written since all parts were compared with the register."""
@@ -278,8 +309,8 @@ class _Publisher:
         self._check = check
         self._encoders = RowEncoders.for_database(database)
         self._parts_at_once = FIRST_PARTS
-        self._is_skipping = False
-        """Whether the next part, of one claim, is left out because the database refuses it."""
+        self._refused_part: int | None = None
+        """The number of a part of one claim that is left out because the database refuses it."""
 
     def begin(self, prepared: PreparedImport, step: BeginStep | None) -> None:
         """Record the import itself, and what precedes its claims. Wait for another long import first.
@@ -293,7 +324,7 @@ class _Publisher:
                 with publishing_transaction(self._database, prepared.actor) as transaction:
                     self._begin(transaction, prepared, step)
             except _AnotherIsPublishing:
-                _wait(self._database, self._check)
+                _wait(self._database, prepared.request.check)
                 if time.monotonic() - renewed > RENEWAL_SECONDS:
                     renew_lease(self._database, self._import_id, self._owner)
                     renewed = time.monotonic()
@@ -316,16 +347,21 @@ class _Publisher:
         self._add_step(transaction, first, rows=0, left_out={})
 
     def run(self) -> None:
-        """Publish all parts that are left."""
+        """Publish all parts that are left.
+
+        Raises:
+            Unavailable: The database has refused the next part too often.
+        """
         failures = 0
         try:
             while True:
                 try:
                     has_more = self._publish_next()
-                except (SQLAlchemyError, Unavailable, OutcomeUnknown):
+                except (SQLAlchemyError, Problem, RegisterChanged) as error:
                     failures += 1
                     if failures > MAX_FAILURES:
-                        raise
+                        log_once("a part of an import cannot be published: %s", error, error=error, cause="part")
+                        raise unfinished_problem(self._import_id, DATABASE_FAILS) from error
                     has_more = True
                     time.sleep(RETRY_SECONDS)
                 else:
@@ -351,10 +387,11 @@ class _Publisher:
                 published = self._publish(transaction, parts, is_end=is_end)
         except (Unavailable, OutcomeUnknown):
             raise  # the answer to a commit was lost; what is left is read again
+        except _PartsChanged:
+            return True
         except (RegisterChanged, Problem) as error:
             self._split(parts, error)
             return True
-        self._is_skipping = False
         if is_end and published == len(parts):
             self._erase_removed()
             return False
@@ -401,21 +438,23 @@ class _Publisher:
         state = load_state(session, self._import_id)
         if state is None or state["owner"] != self._owner:
             raise _LeaseLost
+        if self._read_first_number(session) != (parts[0].number if parts else None):
+            raise _PartsChanged
         record = load_current_version(transaction, ImportVersion, self._import_id)
         first = transaction.seq
-        work = _Work(transaction, BulkInsert(transaction, session.get_bind().dialect), state, record["series"])
-        work.is_checked = first - state["checked_seq"] - state["own_changes"] > 0
+        step = _PublishingStep(transaction, BulkInsert(transaction, session.get_bind().dialect), state)
+        step.is_checked = first - state["checked_seq"] - state["own_changes"] > 0
         rows, published = 0, 0
         for part in parts:
-            self._write_part(work, part)
+            self._write_part(step, part)
             published += 1
             rows = max([rows, *(each.row_number + 1 for each in part.claims)])
             if published % PARTS_PER_FLUSH == 0:
-                work.bulk.flush()
+                step.bulk.flush()
                 if time.monotonic() - began > MAX_SECONDS:
                     break
-        left_out = dict(work.left_out)
-        work.bulk.finish()
+        left_out = dict(step.left_out)
+        step.bulk.finish()
         if published:
             part_columns = columns_of(ImportPart)
             is_own = part_columns.import_id == self._import_id
@@ -423,52 +462,58 @@ class _Publisher:
             transaction.session.execute(delete(ImportPart).where(is_own, is_written))
         is_final = is_end and published == len(parts)
         if is_final:
-            rows = self._record_end(work, record)
+            rows = self._record_end(step, record)
         self._add_step(transaction, first, rows=rows, left_out=left_out, is_final=is_final)
         if is_final:
             delete_state(transaction.session, self._import_id)
         else:
-            values = {"left_out": left_out, "left_out_outcomes": dict(work.outcomes)}
+            values = {"left_out": left_out, "left_out_outcomes": dict(step.outcomes)}
             self._note_progress(transaction, first, values, own_changes=state["own_changes"])
         return published
 
-    def _write_part(self, work: "_Work", part: StoredPart) -> None:
+    def _read_first_number(self, session: Session) -> int | None:
+        part = columns_of(ImportPart)
+        statement = select(func.min(part.number)).where(part.import_id == self._import_id)
+        number: int | None = session.execute(statement).scalar()
+        return number
+
+    def _write_part(self, step: "_PublishingStep", part: StoredPart) -> None:
         """Write what can still be recorded of a part, and count the rest."""
-        if self._is_skipping:
-            work.leave_out(part, dict.fromkeys(range(len(part.claims)), LeftOutReason.conflict))
+        if part.number == self._refused_part:
+            step.leave_out(part, dict.fromkeys(range(len(part.claims)), LeftOutReason.conflict))
             return
         documents, claims, relations = part.documents, part.claims, part.relations
-        if work.is_checked or work.left_out:
-            work.bulk.flush()
-            session, snapshot = work.transaction.session, work.transaction.snapshot
-            check = PartCheck(session, snapshot, self._encoders, self._import_id, work.state["checked_seq"])
+        if step.is_checked or step.left_out:
+            step.bulk.flush()
+            session, snapshot = step.transaction.session, step.transaction.snapshot
+            check = PartCheck(session, snapshot, self._encoders, self._import_id, step.state["checked_seq"])
             reasons = check.find_left_out(part)
-            work.leave_out(part, reasons)
+            step.leave_out(part, reasons)
             documents = check.drop_documents(part)
             claims = [each for position, each in enumerate(claims) if position not in reasons]
             relations = check.keep_relations(part, [each.claim for each in claims])
-        write_documents(work.bulk, documents, self._encoders.document)
+        write_documents(step.bulk, documents, self._encoders.document)
         pending = [(each.claim, each.writes) for each in claims]
-        updates = write_claims(work.bulk, pending, self._encoders, work.series)
-        write_relations(work.bulk, relations, self._encoders.relation)
+        updates = write_claims(step.bulk, pending, self._encoders, step.series)
+        write_relations(step.bulk, relations, self._encoders.relation)
         has_repairs = any("repair" in writes for _, writes in pending)
         if updates or has_repairs:
-            work.bulk.finish()
-            update_imported_rows(work.transaction, work.series, updates)
+            step.bulk.finish()
+            update_imported_rows(step.transaction, step.series, updates)
         if has_repairs:
-            write_repairs(work.transaction, pending)
+            write_repairs(step.transaction, pending)
 
-    def _record_end(self, work: "_Work", record: Any) -> int:  # noqa: ANN401 - a row
+    def _record_end(self, step: "_PublishingStep", record: Any) -> int:  # noqa: ANN401 - a row
         """Record that the import is published, with what was left out, and store the response to its request."""
-        counts = {name: number - work.outcomes[name] for name, number in record["counts"].items()}
+        counts = {name: number - step.outcomes[name] for name, number in record["counts"].items()}
         columns = copy_state(record) | {"counts": counts}
-        work.transaction.record(ImportVersion, self._import_id, columns, action="changed")
-        answer = work.state["answer"]
+        step.transaction.record(ImportVersion, self._import_id, columns, action="changed")
+        answer = step.state["answer"]
         if answer is not None:
             answer |= {"body": None if answer["body"] is None else b64decode(answer["body"])}
-            if work.left_out:
-                answer = add_to_stored_response(answer, {"counts": counts, "left_out": dict(work.left_out)})
-            insert_stored_response(work.transaction, answer)
+            if step.left_out:
+                answer = add_to_stored_response(answer, {"counts": counts, "left_out": dict(step.left_out)})
+            insert_stored_response(step.transaction, answer)
         return int(counts["rows"])
 
     def _add_step(
@@ -492,7 +537,7 @@ class _Publisher:
     ) -> None:
         own = own_changes + transaction.seq - before
         is_own = columns_of(PublishingImport).import_id == self._import_id
-        progress = {**values, "own_changes": own, "alive_at": transaction.at}
+        progress = {**values, "own_changes": own, "alive_at": datetime.now(UTC)}
         transaction.session.execute(update(PublishingImport).where(is_own).values(progress))
 
     def _split(self, parts: Sequence[StoredPart], error: Exception) -> None:
@@ -500,11 +545,11 @@ class _Publisher:
         if len(parts) > 1:
             self._parts_at_once = 1
             return
-        if not parts or self._is_skipping:
+        if not parts or parts[0].number == self._refused_part:
             raise error
         if len(parts[0].claims) <= 1:
             log_once("a claim of an import is left out: %s", error, error=error, cause="import")
-            self._is_skipping = True
+            self._refused_part = parts[0].number
             return
         part = columns_of(ImportPart)
         with self._database.write() as session:
@@ -512,7 +557,9 @@ class _Publisher:
             if state is None or state["owner"] != self._owner:
                 raise _LeaseLost from error
             is_same = (part.import_id == self._import_id, part.number == parts[0].number)
-            session.execute(delete(ImportPart).where(*is_same))
+            deleted: Any = session.execute(delete(ImportPart).where(*is_same))
+            if deleted.rowcount == 0:
+                return  # an earlier transaction, whose answer was lost, has published it
             rows = [{"number": number, "content": content} for number, content in split_part(parts[0])]
             session.execute(insert(ImportPart), [{"import_id": self._import_id, **row} for row in rows])
 

@@ -70,12 +70,14 @@ def add_state(database: Database, state: dict[str, Any]) -> None:
         session.execute(insert(PublishingImport).values(**state, alive_at=datetime.now(UTC)))
 
 
-def add_parts(database: Database, import_id: str, owner: str, parts: Sequence[tuple[int, bytes]]) -> None:
-    """Store parts, and renew the lease."""
+def add_parts(database: Database, import_id: str, owner: str, parts: Sequence[tuple[int, bytes]]) -> bool:
+    """Store parts, and renew the lease; return False if another process has taken the import over."""
     rows = [{"import_id": import_id, "number": number, "content": content} for number, content in parts]
     with database.write() as session:
+        if not _renew(session, import_id, owner):
+            return False
         session.execute(insert(table_of(ImportPart)), rows)
-        _renew(session, import_id, owner)
+    return True
 
 
 def renew_lease(database: Database, import_id: str, owner: str) -> None:
@@ -115,9 +117,13 @@ def delete_state(session: Session, import_id: str) -> None:
 
 
 def discard_parts(database: Database, import_id: str, owner: str) -> None:
-    """Delete the stored parts of an import of which nothing was recorded, in short transactions."""
+    """Delete the stored parts of an import of which nothing was recorded, in short transactions.
+
+    They lock the clock: a transaction of the import whose answer was lost has then ended, and is recorded or not.
+    """
     while True:
-        with database.write() as session:
+        with write_transaction(database, "import") as transaction:
+            session = transaction.session
             state = load_state(session, import_id)
             if state is None or state["owner"] != owner or state["is_begun"]:
                 return
@@ -130,9 +136,11 @@ def discard_parts(database: Database, import_id: str, owner: str) -> None:
             _renew(session, import_id, owner)
 
 
-def _renew(session: Session, import_id: str, owner: str) -> None:
+def _renew(session: Session, import_id: str, owner: str) -> bool:
+    """Renew the lease, and return whether it is still that of `owner`."""
     is_own = (_STATE.import_id == import_id, _STATE.owner == owner)
-    session.execute(update(PublishingImport).where(*is_own).values(alive_at=datetime.now(UTC)))
+    renewed: Any = session.execute(update(PublishingImport).where(*is_own).values(alive_at=datetime.now(UTC)))
+    return bool(renewed.rowcount)
 
 
 def _set_owner(session: Session, import_id: str, owner: str) -> None:

@@ -3,22 +3,38 @@
 import csv
 import io
 import multiprocessing
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import DataError, OperationalError
 
 from app.database.engine import Database
-from app.database.tables import ClaimVersion, ImportedRow, ImportPart, ImportStep, PublishingImport, table_of
+from app.database.lost_commits import not_recorded
+from app.database.tables import (
+    ClaimVersion,
+    ImportedRow,
+    ImportPart,
+    ImportStep,
+    ImportVersion,
+    PublishingImport,
+    table_of,
+)
+from app.database.transaction import write_transaction
 from app.enums import LeftOutReason
 from app.errors import CopyFailed
 from app.imports.mappings.native import NativeRowMapper
 from app.imports.pipeline import prepare, publish, publish_parts, publishing_state, stored_parts
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.prepare import ImportRequest, import_attempts
+from app.imports.pipeline.publish import RegisterChanged
 from app.imports.pipeline.publish_parts import finish_interrupted_imports
+from app.imports.pipeline.publishing_state import discard_parts
 from app.imports.pipeline.recheck import PartCheck
 from app.imports.pipeline.run import run_import
 from app.imports.pipeline.stored_parts import RowConverter, StoredClaim, StoredPart, column_names
@@ -534,6 +550,196 @@ def test_a_server_that_stops_leaves_the_rest_to_the_next_one(desk: Register, mon
     monkeypatch.undo()
     assert finish_interrupted_imports(desk.database) == 1
     assert len(claims(desk)) == ROWS
+
+
+def test_a_server_that_stops_before_anything_is_recorded_says_so(
+    desk: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application: Any = desk.client.app
+    shutdown = application.state.shutdown
+
+    def stop(*given: Any) -> bool:
+        shutdown.is_stopping = True
+        return publishing_state.add_parts(*given)
+
+    monkeypatch.setattr(publish_parts, "MAX_STORED_BYTES", 1)
+    monkeypatch.setattr(publish_parts, "add_parts", stop)
+    answer = post_file(desk, format_csv(*rows()))
+    shutdown.is_stopping = False
+    assert (answer.status_code, answer.json()["hint"]) == (503, "send the request again")
+    assert desk.get("/v1/imports").json()["data"] == []
+    assert count(desk, PublishingImport) == count(desk, ImportPart) == 0
+
+
+def fail_after(calls: int, error: Exception, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function, which raises after some calls."""
+    made = 0
+
+    def call(*given: Any, **more: Any) -> Any:
+        nonlocal made
+        made += 1
+        if made > calls:
+            raise error
+        return function(*given, **more)
+
+    return call
+
+
+def full_disk(register: Register) -> OperationalError:
+    if register.database.dialect == "sqlite":
+        error: Any = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    else:
+        error = psycopg.errors.DiskFull("could not extend file")
+    return OperationalError("INSERT", {}, error)
+
+
+@pytest.mark.parametrize("error", [full_disk, lambda _: not_recorded(), lambda _: RegisterChanged()])
+def test_a_request_whose_import_fails_in_the_middle_is_told_that_a_part_is_recorded(
+    desk: Register, monkeypatch: pytest.MonkeyPatch, error: Callable[[Register], Exception]
+) -> None:
+    fail = fail_after(2, error(desk), publish_parts._Publisher._publish_next)
+    monkeypatch.setattr(publish_parts._Publisher, "_publish_next", fail)
+    answer = post_file(desk, format_csv(*rows()))
+    problem = answer.json()
+    record = read_record(desk)
+    assert (answer.status_code, problem["code"], record["rows_published"]) == (503, "unavailable", 10)
+    assert "othing" not in problem["detail"]
+    assert record["id"] in problem["hint"]
+    assert problem.get("reason") == ("full" if error is full_disk else None)
+    desk.database.full_at = None
+    monkeypatch.undo()
+    assert finish_interrupted_imports(desk.database) == 1
+    assert_finished(desk)
+    assert len(claims(desk)) == ROWS
+
+
+def test_parts_are_kept_if_a_lost_transaction_has_begun_the_import(
+    desk: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish_parts, "begin_import", lambda *_: pytest.fail("it is interrupted here"))
+    monkeypatch.setattr(publish_parts, "discard_parts", lambda *_: None)  # as after a kill
+    with pytest.raises(pytest.fail.Exception):
+        import_native(desk, tmp_path / "claims.csv", *rows())
+    state = table_of(PublishingImport)
+    with desk.database.read_primary() as session:
+        import_id, owner = session.execute(select(state.c.import_id, state.c.owner)).one()
+    with write_transaction(desk.database, "desk") as transaction:
+        transaction.session.execute(update(state).values(is_begun=True))
+        thread = Thread(target=discard_parts, args=(desk.database, import_id, owner))
+        thread.start()
+        thread.join(0.3)
+    thread.join()
+    assert count(desk, ImportPart) == 5
+
+
+def test_a_part_that_a_lost_transaction_has_published_is_not_split(
+    desk: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = publish_parts._Publisher._read_parts
+    answers: list[Any] = []
+
+    def read_stale(publisher: publish_parts._Publisher) -> Any:
+        answers.append(answers[1] if len(answers) == 2 else read(publisher))
+        return answers[-1]
+
+    monkeypatch.setattr(publish_parts._Publisher, "_read_parts", read_stale)
+    result = import_native(desk, tmp_path / "claims.csv", *own_pages())
+    assert result.left_out == {}
+    assert len(claims(desk)) == ROWS
+    assert_finished(desk)
+
+
+def test_a_part_that_is_published_by_the_time_it_is_split_is_not_stored_again(desk: Register, tmp_path: Path) -> None:
+    import_until(desk, tmp_path / "claims.csv", 2, *rows())
+    state = table_of(PublishingImport).c
+    with desk.database.read_primary() as session:
+        import_id, owner = session.execute(select(state.import_id, state.owner)).one()
+    publisher = publish_parts._Publisher(desk.database, import_id, owner, lambda: None)
+    [part], _ = publisher._read_parts()
+    assert publisher._publish_next()
+    publisher._split([part], RegisterChanged())
+    assert count(desk, ImportPart) == 2
+    publisher.run()
+    assert_finished(desk)
+    assert len(claims(desk)) == ROWS
+
+
+def test_parts_that_another_process_has_discarded_are_not_added_to(
+    desk: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added: list[bool] = []
+
+    def add_and_sleep(*given: Any) -> bool:
+        added.append(publishing_state.add_parts(*given))
+        if len(added) == 1:
+            with monkeypatch.context() as patch:
+                patch.setattr(publishing_state, "LEASE_SECONDS", -1.0)
+                assert finish_interrupted_imports(desk.database) == 0
+        return added[-1]
+
+    monkeypatch.setattr(publish_parts, "MAX_STORED_BYTES", 1)
+    monkeypatch.setattr(publish_parts, "add_parts", add_and_sleep)
+    import_native(desk, tmp_path / "claims.csv", *rows())
+    assert added == [True, False, True, True, True, True, True]
+    assert len(claims(desk)) == ROWS
+    assert_finished(desk)
+
+
+@pytest.mark.parametrize("error", [full_disk, lambda _: RegisterChanged()])
+def test_an_import_waits_for_another_one_that_cannot_be_finished_yet(
+    desk: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[Register], Exception]
+) -> None:
+    import_until(desk, tmp_path / "claims.csv", 2, *own_pages())
+    publish_next = publish_parts._Publisher._publish_next
+    failures = [error(desk) for _ in range(publish_parts.MAX_FAILURES + 1)]
+
+    def fail(publisher: publish_parts._Publisher) -> bool:
+        if failures:
+            raise failures.pop()
+        return publish_next(publisher)
+
+    monkeypatch.setattr(publish_parts._Publisher, "_publish_next", fail)
+    result = import_native(desk, tmp_path / "other.csv", *[native_row(number) for number in range(101, 101 + ROWS)])
+    assert nonzero_counts(result) == {"rows": ROWS, "new": ROWS}
+    assert len(claims(desk)) == 2 * ROWS
+    assert count(desk, PublishingImport) == count(desk, ImportPart) == 0
+
+
+def test_a_value_that_the_database_cannot_store_is_left_out_alone(
+    desk: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_until(desk, tmp_path / "claims.csv", 2, *rows())
+    write = publish.write_claims
+    refused: list[str] = []
+
+    def refuse(bulk: Any, pending: list[tuple[str, Any]], *more: Any) -> Any:
+        if not refused:
+            refused.append(pending[1][0])
+        if refused[0] in [claim for claim, _ in pending]:
+            raise DataError("INSERT", {}, ValueError("out of range"))
+        return write(bulk, pending, *more)
+
+    monkeypatch.setattr(publish_parts, "write_claims", refuse)
+    assert finish(desk) == {"conflict": 1}
+    assert len(claims(desk)) == ROWS - 1
+
+
+def test_a_takedown_renames_the_series_of_an_import_that_is_being_published(desk: Register, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        import_daily(desk, tmp_path / "asof-2025-06-12.json", DAYS, check=interrupt(2))
+    source = claims(desk)[0]["source"]["slug"]
+    row, imported, state = table_of(ImportedRow), table_of(ImportVersion), table_of(PublishingImport)
+    with desk.database.write() as session:
+        for table in (row, imported, state):
+            session.execute(update(table).values(series=f"{source}-daily"))
+    assert desk.write("POST", f"/v1/sources/{source}/takedown", REASON).status_code == 200
+    with desk.database.read_primary() as session:
+        for table in (row, imported, state):
+            assert set(session.execute(select(table.c.series)).scalars()) <= {"removed-1-daily"}, table
+        assert session.execute(select(state.c.series)).scalar() == "removed-1-daily"
+    finish_interrupted_imports(desk.database)
+    assert list(find_breaches(desk.database)) == []
 
 
 def test_a_feed_has_one_entry_for_a_long_import(desk: Register, tmp_path: Path) -> None:
