@@ -4,6 +4,9 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
+from sqlalchemy import select
+
+from app.database.tables import Clock, columns_of
 from app.database.transaction import write_transaction
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
@@ -101,7 +104,8 @@ def submit_claim(register: Register, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_latest_seq(register: Register) -> int:
-    seq: int = register.get("/health/ready").json()["seq"]
+    with register.database.read_primary() as session:
+        seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()
     return seq
 
 
