@@ -267,16 +267,17 @@ def measure_fork(folder: Path, primary: Cluster, standby: Cluster, key: str) -> 
             seconds = time.monotonic() - promoted_at
             state = {name: lost[-1].headers[name] for name in ("x-register-epoch", "x-register-seq")}
             told = client.get("/v1/documents", headers=state)
-            kept = client.get("/v1/documents", headers=state | {"x-register-seq": before.headers["x-register-seq"]})
+            state |= {"x-register-seq": before.headers["x-register-seq"]}
+            kept = [client.get("/v1/documents", headers=state) for _ in range(2)]
     finally:
         service.stop()
     return {
         "lost": sum(each.is_success for each in lost),
         "seconds until a write succeeded": round(seconds, 1),
-        "epochs": [state["x-register-epoch"], answer.headers["x-register-epoch"]],
+        "epochs": [lost[-1].headers["x-register-epoch"], answer.headers["x-register-epoch"]],
         "a seq that was lost": f"{told.status_code} {told.json().get('code')}, forked_at {told.json().get('forked_at')}",
         "last seq that the standby had": int(before.headers["x-register-seq"]),
-        "a seq that was kept": kept.status_code,
+        "a seq that was kept, twice": [f"{each.status_code} {each.json().get('reason', '')}".strip() for each in kept],
     }
 
 
