@@ -20,9 +20,10 @@ from typing import Any
 
 import httpx2 as httpx
 
-from benchmarks.operate.postgresql import Cluster, find_free_port
+from benchmarks.operate.postgresql import Cluster
 from benchmarks.operate.service import Service
 from benchmarks.pair_versions import name_current
+from benchmarks.system import find_free_port
 
 RESULT = Path(__file__).parent / "results" / "machines.json"
 PAUSE_SECONDS = 15.0
@@ -255,8 +256,7 @@ def measure_fork(folder: Path, primary: Cluster, standby: Cluster, key: str) -> 
         with client_of(service) as client:
             before = client.post("/v1/documents", json={"title": "received by the standby"})
             time.sleep(SETTLED_SECONDS)
-            standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
-            standby.execute("SELECT pg_reload_conf()")
+            standby.change_setting("primary_conninfo", "")
             time.sleep(SETTLED_SECONDS)
             lost = [client.post("/v1/documents", json={"title": f"lost {number}"}) for number in range(LOST_WRITES)]
             primary.kill()

@@ -38,7 +38,7 @@ from benchmarks.pair_versions import Client, Request
 from benchmarks.peer_agreement import PeersDisagree, check_equal, normalize
 from benchmarks.postgresql import CACHE_FOLDER, postmaster_pid
 from benchmarks.read_registers import RegisterStore, fetch_rows, open_register_stores, sample_claim_ids
-from benchmarks.read_routes import READ_ROUTES, read_examples
+from benchmarks.read_routes import read_examples
 from benchmarks.servers import (
     Server,
     ServerFailed,

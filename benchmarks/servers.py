@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 from benchmarks.load_generator import LoadPlan
 from benchmarks.postgresql import CACHE_FOLDER
+from benchmarks.system import find_free_port, process_tree
 
 START_TIMEOUT_SECONDS = 120.0
 """Seconds in which a server has to answer."""
@@ -63,7 +63,7 @@ class Server:
         on every core. What it answers with `refusal` in it took it too long. It is started in `folder`.
         """
         self.name = name
-        self.port = _free_port()
+        self.port = find_free_port()
         self._command = [part.format(port=self.port) for part in command]
         self._environment = {key: value.format(port=self.port) for key, value in environment.items()}
         self._ready = ready
@@ -186,22 +186,6 @@ class Server:
         if before is None:
             return spent
         return sum(now - before.get(thread, 0) for thread, now in spent.items())
-
-
-def process_tree(pid: int) -> list[int]:
-    """The process and all that it has started."""
-    found = [pid]
-    for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*"):
-            with suppress(OSError):
-                found += map(int, (task / "children").read_text().split())
-    return found
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
 
 
 def path_of_address(address: str) -> str:

@@ -99,8 +99,8 @@ class CacheInvalidator:
                 self.epochs.load(read.session)
             # Responses contain ages in days, and a retraction takes effect at the start of a day.
             is_same_day = day == self._last_poll.day
-            is_readable = is_same_day and not has_forked
-            changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if is_readable else None
+            keeps_others = is_same_day and not has_forked
+            changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if keeps_others else None
             has_takedown = cached_seq < seq and bool(read.fetch_rows(_takedown_query(cached_seq, seq)))
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
         return PollResult(seq, impacts, started_at, latest_seq, data_version, day, epoch, has_takedown, has_forked)

@@ -282,26 +282,29 @@ class Database:
             ReplicaBehind: The replica lacks that.
             DBAPIError: It does not answer, nor on a new connection.
         """
-        for is_last_attempt in (False, True):
-            connection = self.read_engine.connect()
-            try:
-                seq = _read_clock(connection)
-            except DBAPIError:
-                connection.invalidate()
-                connection.close()
-                if is_last_attempt:
-                    raise
-                self.read_engine.dispose()  # it was restarted, so that the other idle connections are lost, too
-                continue
-            watch = self.primary_watch
-            replica.seq = max(replica.seq, seq)
-            has_primary = watch is not None and watch.sees_primary
-            required = max(self.latest_read_seq, watch.required_seq()) if watch is not None and has_primary else 0
-            if seq >= required:
-                return connection
+        try:
+            connection, seq = self._begin_on_replica()
+        except DBAPIError:
+            self.read_engine.dispose()  # it was restarted, so that the other idle connections are lost, too
+            connection, seq = self._begin_on_replica()
+        replica.seq = max(replica.seq, seq)
+        watch = self.primary_watch
+        has_primary = watch is not None and watch.sees_primary
+        required = max(self.latest_read_seq, watch.required_seq()) if watch is not None and has_primary else 0
+        if seq >= required:
+            return connection
+        connection.close()
+        raise ReplicaBehind(f"it is at seq {seq}, {required} is required")
+
+    def _begin_on_replica(self) -> tuple[Connection, int]:
+        """Return a connection to the replica in a transaction, and the latest `seq` that this sees."""
+        connection = self.read_engine.connect()
+        try:
+            return connection, _read_clock(connection)
+        except DBAPIError:
+            connection.invalidate()
             connection.close()
-            raise ReplicaBehind(f"it is at seq {seq}, {required} is required")
-        raise AssertionError
+            raise
 
     def connect_primary(self) -> Connection:
         """Return a connection for reads to the primary database."""
@@ -375,14 +378,17 @@ class Database:
         """Return the name of the file of an SQLite database, without its folder; None on PostgreSQL."""
         return Path(self.address).name if self.dialect == "sqlite" else None
 
+    def close_idle_connections(self) -> None:
+        """Close the idle connections of all pools: the server was lost, so that they are, too."""
+        for engine in (self.read_engine, self.primary_read_engine, self.write_engine):
+            engine.dispose()
+
     def close(self) -> None:
         """Close the connections of both pools."""
         self.is_closed = True
         if self.primary_watch is not None:
             self.primary_watch.close()
-        self.read_engine.dispose()
-        self.primary_read_engine.dispose()
-        self.write_engine.dispose()
+        self.close_idle_connections()
 
 
 def _address_of(url: URL) -> str:

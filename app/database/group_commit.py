@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database, note_request_state
 from app.database.epochs import EPOCHS
+from app.database.faults import DatabaseFault, classify
 from app.database.lost_commits import not_recorded, outcome_unknown
 from app.database.transaction import WriteTransaction
 from app.errors import Problem
@@ -188,8 +189,10 @@ class GroupCommitter:
                 seq = transaction.seq
             if transaction.epochs:
                 self._database.caches[EPOCHS].replace(transaction.epochs)
-        except BaseException:
+        except BaseException as error:
             process_cache.clear()
+            if classify(error) is DatabaseFault.away:
+                self._database.close_idle_connections()
             raise
         self._database.note_write(seq)
         self._database.full_at = None

@@ -1,4 +1,4 @@
-"""Lost answers: whether a transaction is recorded whose commit was sent to PostgreSQL, and whose answer never came.
+"""Finds out whether a transaction is recorded whose commit was sent to PostgreSQL, and whose answer was lost.
 
 A transaction leaves a random mark under its last `seq`. After a lost answer, another connection locks the clock row.
 The lost transaction has then ended, and its mark is there if it was committed. If a standby was promoted meanwhile, it

@@ -34,7 +34,7 @@ def apply_server_settings(engine: Engine, settings: Mapping[str, str], begin: st
 
 
 def is_direct(driver: Any) -> bool:  # noqa: ANN401 - a connection of psycopg
-    """Return whether no pooler is between this process and the server: it has no process with the id of a pooler's."""
+    """Return whether the session is that of the process which the connection was given: no pooler is in between."""
     pid = int(execute(driver, "SELECT pg_backend_pid()").get_value(0, 0))
     return bool(pid == driver.info.backend_pid)
 

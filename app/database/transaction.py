@@ -236,7 +236,7 @@ class WriteTransaction:
             if classify(error) not in {DatabaseFault.away, DatabaseFault.frozen} and not ends_session(error):
                 raise
             self._connection.invalidate()
-            self._connection.engine.dispose()  # the idle connections of the pool may be lost, too
+            database.close_idle_connections()
             outcome = CommitOutcome.unknown
             if self._statements.postgresql and self._mark is None and self.seq != self._seq_at_start:
                 outcome = CommitOutcome.not_recorded  # the commit was not sent

@@ -3,13 +3,14 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from benchmarks.system import find_free_port
 
 START_TIMEOUT_SECONDS = 120.0
 STOP_TIMEOUT_SECONDS = 10.0
@@ -21,7 +22,7 @@ class Service:
 
     def __init__(self, python: str, folder: Path, name: str, *, starter: bool) -> None:
         """Take the Python of the service, the folder of its database and log, and whether it has the starter claims."""
-        self.port = _free_port()
+        self.port = find_free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._python = python
         self._starter = starter
@@ -107,9 +108,3 @@ class Service:
                 return
             time.sleep(0.1)
         raise RuntimeError(f"The service does not start:\n{self._log.read_text()[-3000:]}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from benchmarks.operate.postgresql import find_free_port
+from benchmarks.system import find_free_port
 from benchmarks.operate.service import Service
 
 ALERTS = Path(__file__).parents[2] / "docs" / "alerts.md"

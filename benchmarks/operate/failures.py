@@ -149,16 +149,11 @@ def _clock_locked(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _read_only(stage: Stage) -> Iterator[None]:
-    _set_read_only(stage, "on")
+    stage.primary.change_setting("default_transaction_read_only", "on")
     try:
         yield
     finally:
-        _set_read_only(stage, "off")
-
-
-def _set_read_only(stage: Stage, value: str) -> None:
-    for statement in (f"ALTER SYSTEM SET default_transaction_read_only = {value}", "SELECT pg_reload_conf()"):
-        stage.primary.execute(statement)
+        stage.primary.change_setting("default_transaction_read_only", "off")
 
 
 @contextmanager
@@ -370,17 +365,12 @@ def _worker_killed(stage: Stage) -> Iterator[None]:
 @contextmanager
 def _synchronous_standby_frozen(stage: Stage) -> Iterator[None]:
     """Freeze a standby that every commit waits for."""
-    _set_synchronous(stage, "*")
+    stage.primary.change_setting("synchronous_standby_names", "*")
     try:
         with _frozen(stage.replica):
             yield
     finally:
-        _set_synchronous(stage, "")
-
-
-def _set_synchronous(stage: Stage, names: str) -> None:
-    for statement in (f"ALTER SYSTEM SET synchronous_standby_names = '{names}'", "SELECT pg_reload_conf()"):
-        stage.primary.execute(statement)
+        stage.primary.change_setting("synchronous_standby_names", "")
 
 
 @contextmanager

