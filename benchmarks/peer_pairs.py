@@ -76,8 +76,8 @@ class Shape:
 
     title: str
     make: Callable[["Run", str, int], Iterable[bytes]]
-    bound: float
-    """The ratio to reach."""
+    bound: float | None
+    """The ratio to reach, if there is one."""
     connections: int = 16
     count: int = 1_500
     """So many requests are made for a turn."""
@@ -162,11 +162,11 @@ def hash_seed(seed: str) -> int:
 SHAPES_IN_PAIRS = {
     "page": Shape("cold page of 50", _pages, 1.2),
     "claim": Shape("one claim", _claims, 1.5, count=4_000),
-    "timeline": Shape("timeline, 200 rows", _timelines, 1.5, count=200),
-    "sides": Shape("side-by-side, 43 positions (the peer: positions only)", _sides, 1.5, count=300),
+    "timeline": Shape("timeline, 200 rows", _timelines, None, count=200),
+    "sides": Shape("side-by-side, 43 positions (the peer: positions only)", _sides, None, count=300),
     "post": Shape("POST, one at a time", _posts, 1.5, connections=1, count=400, seconds=0.4),
 }
-POSTS_AT_ONCE = Shape("POST, 16 at once", _posts, 1.5, count=1_500, seconds=0.4)
+POSTS_AT_ONCE = Shape("POST, 16 at once", _posts, None, count=1_500, seconds=0.4)
 
 
 def measure_shape(run: Run, shape: Shape, servers: Mapping[str, Server], rounds: int) -> Samples:

@@ -47,7 +47,7 @@ def _cold(found: Numbers, database: str, _result: Numbers) -> Iterator[str]:
     yield f"**{database}, cold.** One claim costs the peer {_ratio(gate)} × what it costs bare uvicorn (at most {gate['bound']:g})."
     yield f"Geometric mean of the five shapes: **{found['headline']:.2f}** × the cost of the peer.\n"
     yield "| | ours, µs | peer, µs | ratio (95%) | goal |\n|---|--:|--:|--:|--:|"
-    rows = [(each["title"], each, f"≤ {each['bound']:g}") for each in found["shapes"].values()]
+    rows = [(each["title"], each, f"≤ {each['bound']:g}" if each["bound"] else "") for each in found["shapes"].values()]
     rows += [("POST, 16 at once", found["posts_at_once"], ""), ("cold page of 50, claims in the row cache", found["page_with_rows"], "")]
     for title, each, goal in rows:
         ours, peer = each["us"].values()
