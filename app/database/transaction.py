@@ -19,7 +19,7 @@ from app.database.faults import DatabaseFault, classify, ends_session
 from app.database.lost_commits import LOCK_CLOCK, CommitOutcome, find_outcome, not_recorded, outcome_unknown
 from app.database.question_keys import SELECT_QUESTION, question_key
 from app.database.row_encoding import MultiRowInsert, dialect_statements
-from app.database.server_settings import begin_transaction
+from app.database.server_settings import begin_transaction, is_pooled
 from app.database.snapshot import Snapshot
 from app.database.sql import compile_cached
 from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, ClaimVersion, Version, columns_of, table_of
@@ -274,8 +274,11 @@ class WriteTransaction:
 
     @contextmanager
     def _pipeline(self) -> Iterator[None]:
-        """Use the pipeline mode of PostgreSQL in the block: statements are sent without waiting for the results."""
-        if not self._statements.postgresql:
+        """Use the pipeline mode of PostgreSQL in the block: statements are sent without waiting for the results.
+
+        Not behind a pooler, which may give the session to another client before the last result (decision 73).
+        """
+        if not self._statements.postgresql or is_pooled(self._connection):
             yield
             return
         with DriverErrors(self._dialect, "pipeline"), self._driver.pipeline():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.pq import PipelineStatus
 from sqlalchemy import make_url, text
 
 from app.database.engine import Database
@@ -24,6 +25,7 @@ from app.database.migration_lock import MigrationNeedsDirectConnection, migratio
 from app.database.probe import probe
 from app.database.read_session import read_session
 from app.database.server_settings import BEGIN_STATEMENT
+from app.database.transaction import write_transaction
 from tests.examples import read_latest_seq
 from tests.postgresql_proxy import SOCKET_NAME, postgresql_proxy
 from tests.registers import Keys, Register, create_keys, make_settings, open_database, serve
@@ -158,6 +160,8 @@ def test_every_transaction_has_its_settings_and_no_statement_is_prepared(service
         assert services.direct.get("/v1/claims").status_code == 200
     assert count_prepared(services.pooled[0].database) == 0
     assert count_prepared(services.direct.database) > 0
+    with write_transaction(database, "desk") as transaction, transaction._pipeline():
+        assert transaction._driver.pgconn.pipeline_status == PipelineStatus.OFF
     # The connection to the server is as it was for others that use the pooler.
     with database.write_engine.connect() as connection:
         assert connection.info[BEGIN_STATEMENT].startswith("BEGIN; SET LOCAL lock_timeout")
