@@ -6,6 +6,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY alembic alembic
 COPY app app
 COPY docs/guides docs/guides
+COPY docs/openapi.json docs/
 RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /dist .
 
 FROM python:3.13-slim-trixie

@@ -88,9 +88,8 @@ ROUTERS = (
 DOCUMENTATION_ROUTERS = (pages, crawlers, openapi.router, docs)
 """The routers outside `/v1`, which are matched after the others."""
 
-API_DESCRIPTION = openapi.ApiDescription(
-    [route for router in (*ROUTERS, *DOCUMENTATION_ROUTERS) for route in router.routes]
-)
+DESCRIBED_ROUTES = [route for router in (*ROUTERS, *DOCUMENTATION_ROUTERS) for route in router.routes]
+"""The routes of which `docs/openapi.json` is built."""
 
 OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 """The time between two checks for a takedown while there are copies of files."""
@@ -314,7 +313,6 @@ def create_app(
     app.state.request_counters = RequestCounters()
     app.state.worker_files = WorkerFiles.of_service() if is_worker else None
     app.state.offload_pool = OffloadPool.of_service(settings.offload_processes) if is_worker else None
-    app.state.api_description = API_DESCRIPTION
     app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))
     app.router.routes.extend(route for router in DOCUMENTATION_ROUTERS for route in router.routes)
     mount_reference_files(app)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,17 +63,21 @@ WRITING_TAG = "writing"
 OWN_WRITES = frozenset({"imports", "takedowns"})
 """The tags whose writes stay with them."""
 
-EXAMPLES_DIRECTORY = Path(__file__).parent / "examples"
+PACKAGE = Path(__file__).parents[1]
+DOCUMENT_NAME = "openapi.json"
+"""The file of the document: in `docs` in the source tree, in `app/description` in a wheel."""
+
+EXAMPLES_DIRECTORY = PACKAGE / "http" / "examples"
 """`bodies.json` has a request body for each input schema, `answers.json` responses of the starter register.
 
 `make openapi` writes `answers.json`.
 """
 
 
-def build_openapi(app: FastAPI) -> dict[str, Any]:
+def openapi_document(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of an application, with whole addresses if it has a base URL."""
     if not app.openapi_schema:
-        document = app.state.api_description.document
+        document = load_document()
         if url := base_url():
             document = {**_make_addresses_whole(document, app), "servers": [{"url": url}]}
             document["info"]["contact"]["url"] = f"{url}/about"
@@ -80,20 +85,17 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-class ApiDescription:
-    """The OpenAPI document of a list of routes. All applications of a process have it in common."""
-
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self.routes = routes
-
-    @cached_property
-    def document(self) -> dict[str, Any]:
-        """The document with paths as addresses, which is built when it is first read: that takes about a second."""
-        return _build_document(self.routes)
+@cache
+def load_document() -> dict[str, Any]:
+    """Return the document that `make openapi` has written, with paths as addresses. To build it takes a second."""
+    packaged = PACKAGE / "description" / DOCUMENT_NAME
+    path = packaged if packaged.is_file() else PACKAGE.parent / "docs" / DOCUMENT_NAME
+    document: dict[str, Any] = orjson.loads(path.read_bytes())
+    return document
 
 
-def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
-    """Return the document of routes.
+def build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """Return the document of routes, with paths as addresses.
 
     All errors are the `default` response with one problem schema, in place of FastAPI's 422 responses.
     """
@@ -144,6 +146,7 @@ def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
             operation["responses"] |= {"4XX": problem, "default": problem}
             # A generated client without a key can then call what needs none.
             operation.setdefault("security", [])
+    document = deepcopy(document)  # it contains headers and schemas of modules
     move_to_components(document)
     return document
 
@@ -311,8 +314,8 @@ router = APIRouter()
 )
 def read_openapi(request: Request) -> Response:
     """Return the OpenAPI document of the service."""
-    disable_deadline(request.scope)  # it waits for no database, and the first time takes seconds on a slow machine
-    return cacheable_response(request, json_bytes(build_openapi(request.app)), JSON_MEDIA_TYPE)
+    disable_deadline(request.scope)  # it waits for no database
+    return cacheable_response(request, json_bytes(openapi_document(request.app)), JSON_MEDIA_TYPE)
 
 
 PROBLEM_EXAMPLE = {"code": "not_found", "status": 404, "title": "Not found", "meaning": NotFound.__doc__}

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from app.errors import NotFound, suggest_nearest
 from app.http.addresses import base_url, whole_address
 from app.http.deadline import disable_deadline
-from app.http.openapi import build_openapi
+from app.http.openapi import openapi_document
 from app.http.responses import cacheable_response
 from app.pages.code_samples import PROGRAMS, Read, describe_read, write_samples
 from app.pages.markdown import render_markdown
@@ -94,7 +94,7 @@ def _html(summary: str) -> dict[str, Any]:
 def show_docs(request: Request) -> Response:
     """Show what can be done, by task, with commands and formulas to copy."""
     disable_deadline(request.scope)  # it waits for no database, and the first time takes seconds on a slow machine
-    document = build_openapi(request.app)
+    document = openapi_document(request.app)
     context = {
         "path": "/docs",
         "description": "What can be done with this API, by task, with commands and formulas to copy.",

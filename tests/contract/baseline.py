@@ -11,7 +11,7 @@ from typing import Any
 
 from app.errors import known_problems
 from app.http.list_columns import LIST_COLUMNS, table_schema
-from app.main import API_DESCRIPTION
+from app.http.openapi import load_document
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ PROMISES = {
 
 def collect_contract() -> Json:
     """Return the contract: operations, schemas, columns and problem codes."""
-    document = API_DESCRIPTION.document
+    document = load_document()
     return {
         "operations": {
             f"{method} {path}": _operation(operation, document)

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 
 import orjson
 
-from app.http.openapi import EXAMPLES_DIRECTORY
+from app.http.openapi import EXAMPLES_DIRECTORY, build_document
 from app.http.responses import json_bytes
+from app.main import DESCRIBED_ROUTES
 from app.starter.load import starter_id
 from tests.registers import DatabaseCopies, Register, open_register
 
@@ -262,9 +263,8 @@ def _schema_fields(document: dict[str, Any], operation: dict[str, Any]) -> set[s
 
 def render_answers(copies: DatabaseCopies) -> str:
     """Return the content of app/http/examples/answers.json."""
-    with open_starter_register(copies) as register:
-        document = register.get("/openapi.json").json()
-    return json.dumps(collect_answers(copies, document), indent=1, ensure_ascii=False) + "\n"
+    answers = collect_answers(copies, build_document(DESCRIBED_ROUTES))
+    return json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
 
 
 CHART_PATH = "/v1/topics/ukrainian-casualties-and-missing/chart.svg?known_on=2026-02-28&theme=light"

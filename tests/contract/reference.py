@@ -39,7 +39,7 @@ from app.imports.mappings.schema import (
     VintageMap,
 )
 from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
-from app.main import API_DESCRIPTION
+from app.main import DESCRIBED_ROUTES
 from app.settings import Settings, environment_variable
 from app.topics.parameters import CompareQuery
 from app.vocabulary.routes import TERM_ROWS
@@ -146,7 +146,7 @@ def deprecation_table() -> str:
             each.sunset,
             each.instead,
         )
-        for route in API_DESCRIPTION.routes
+        for route in DESCRIBED_ROUTES
         if isinstance(route, APIRoute)
         for each in deprecations_of(route.endpoint)
     ]

@@ -51,7 +51,7 @@ def test_it_holds_every_file_of_the_service_and_the_migrations(wheel: Path) -> N
     assert {"app/py.typed", "app/starter/topics.toml", "app/migrations/env.py"} <= held
     guides = {f"app/guides/{name}" for name in sources(ROOT / "docs" / "guides")}
     assert guides
-    assert held == service | migrations | guides
+    assert held == service | migrations | guides | {"app/description/openapi.json"}
     assert not (ROOT / "app" / "migrations").exists()
 
 

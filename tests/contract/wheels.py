@@ -9,7 +9,7 @@ from shutil import copy, copytree, ignore_patterns
 from tests.run_folder import make_once
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "docs/openapi.json")
 UV = (sys.executable, "-m", "uv", "--quiet", "--offline", "--no-cache")
 
 
@@ -40,7 +40,7 @@ def copy_tree(folder: Path) -> Path:
     for name in ("app", "alembic", "docs/guides"):
         copytree(ROOT / name, folder / name, ignore=ignore_patterns("__pycache__"))
     for name in SOURCES:
-        copy(ROOT / name, folder)
+        copy(ROOT / name, folder / name)
     return folder
 
 

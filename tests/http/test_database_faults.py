@@ -97,13 +97,13 @@ def test_documentation_that_takes_long_has_no_deadline(
     hasty_register: Register, monkeypatch: pytest.MonkeyPatch, path: str, module: str
 ) -> None:
     seconds = 1.2 * cast("CounterclaimApp", hasty_register.client.app).cache_middleware.deadline_seconds
-    build = openapi.build_openapi
+    build = openapi.openapi_document
 
     def build_slowly(app: FastAPI) -> Any:
         time.sleep(seconds)
         return build(app)
 
-    monkeypatch.setattr(f"{module}.build_openapi", build_slowly)
+    monkeypatch.setattr(f"{module}.openapi_document", build_slowly)
     assert hasty_register.get(path).status_code == 200
 
 

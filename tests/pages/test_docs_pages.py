@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import pytest
 
-from app.main import API_DESCRIPTION
 from app.pages.code_samples import PROGRAMS, Read, ResponseKind, write_samples
 from app.pages.docs import LOCAL_ORIGIN, MAIN_READS, build_main_read, guides_folder, load_guides
 from tests.registers import Register
@@ -41,7 +40,6 @@ GUIDES = load_guides()
 
 def test_the_main_reads_are_operations() -> None:
     assert READS.keys() == MAIN_READS.keys()
-    assert API_DESCRIPTION.document["paths"].keys() == DOCUMENT["paths"].keys()
 
 
 def test_the_page_has_each_operation_once_and_by_task(shared_starter_register: Register) -> None:
