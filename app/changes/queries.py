@@ -7,13 +7,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
+from app.changes.position import format_position, resolve_position
 from app.changes.schemas import ChangeQuery
 from app.changes.topics import concerns_topics, find_topics_of_changes
 from app.claims.serialization.input_fields import citation_as_input, claim_as_input
+from app.database.epochs import latest_epoch
 from app.database.snapshot import Snapshot
 from app.database.tables import VERSION_TABLES, Change, CitationVersion, Version, columns_of
 from app.enums import Status
-from app.errors import QueryTooBroad, invalid_field
+from app.errors import QueryTooBroad
 from app.http.pagination import DEFAULT_LIMIT, Page, count_total
 
 StoredRow = Mapping[Any, Any]
@@ -41,55 +43,43 @@ def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Pa
 
     Raises:
         InvalidRequest: `after` is beyond the end of the change log.
+        HistoryForked: The register does not have the change `after` any more.
         QueryTooBroad: There are too many changes to count.
     """
     change = columns_of(Change)
-    after = int(query.cursor) if query.cursor else query.after
-    check_reached(after, snapshot, "cursor" if query.cursor else "after")
+    first = resolve_position(session, query.after, snapshot, "after")
+    after = resolve_position(session, query.cursor, snapshot, "cursor", default_epoch=1) if query.cursor else first
     statement = select(*change).where(change.seq <= snapshot.seq)
     if query.kind:
         statement = statement.where(change.kind.in_([str(kind) for kind in query.kind]))
-    total = _count_all(query, snapshot) if query.total else None
+    total = _count_all(query, first, snapshot) if query.total else None
     if query.topic:
         statement = statement.where(concerns_topics(session, query.topic, snapshot))
     limit = query.limit or DEFAULT_LIMIT
     page_statement = statement.where(change.seq > after).order_by(change.seq).limit(limit + 1)
     rows = session.execute(page_statement).mappings().all()
     page = rows[:limit]
-    cursor = str(page[-1]["seq"]) if len(rows) > limit else None
+    cursor = format_position(latest_epoch(session), page[-1]["seq"]) if len(rows) > limit else None
     return Page(
         build_change_rows(session, page, snapshot),
         snapshot.seq,
         cursor,
-        count_total(session, statement.where(change.seq > query.after), query) if total is None else total,
+        count_total(session, statement.where(change.seq > first), query) if total is None else total,
     )
 
 
-def _count_all(query: ChangeQuery, snapshot: Snapshot) -> int | None:
-    """Return the number of changes after `query.after`: the log has no gaps. None: those that match have to be counted.
+def _count_all(query: ChangeQuery, after: int, snapshot: Snapshot) -> int | None:
+    """Return the number of changes after `after`: the log has no gaps. None: those that match have to be counted.
 
     Raises `QueryTooBroad` if that would read too many changes.
     """
-    following = max(0, snapshot.seq - query.after)
+    following = max(0, snapshot.seq - after)
     if not (query.kind or query.topic):
         return following
     if following > MAX_COUNTED_CHANGES:
-        detail = (
-            f"There are more than {MAX_COUNTED_CHANGES:,} changes after {query.after}, too many to count some of them."
-        )
+        detail = f"There are more than {MAX_COUNTED_CHANGES:,} changes after {after}, too many to count some of them."
         raise QueryTooBroad(detail, hint="leave `total` out, or set a later `after`")
     return None
-
-
-def check_reached(after: int, snapshot: Snapshot, name: str) -> None:
-    """Raise `InvalidRequest` if the change log has not reached `after`: the client knows another register."""
-    if after > snapshot.latest_seq:
-        raise invalid_field(
-            name,
-            f"The register is at seq {snapshot.latest_seq}; it has not reached {after}.",
-            hint="start again with `after=0` if the register was replaced",
-            location="query",
-        )
 
 
 def build_change_rows(session: Session, rows: Sequence[StoredRow], snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -16,12 +16,14 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from app.changes.queries import check_reached, find_changes
+from app.changes.position import POSITION_PATTERN, Position, format_position, resolve_position
+from app.changes.queries import find_changes
 from app.changes.schemas import KIND_DESCRIPTION, TOPIC_DESCRIPTION, ChangeKind, ChangeQuery, ChangeRow, ChangeShape
 from app.changes.served import serve_records
 from app.changes.tail import CHANGE_TAIL, ChangeBatch
 from app.changes.topics import check_topics
 from app.database.engine import Database
+from app.database.epochs import find_fork, latest_epoch
 from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
 from app.http.access import AccessControl
@@ -53,11 +55,9 @@ class StreamShape(StrEnum):
 class StreamQuery(BaseModel):
     """The changes to stream."""
 
-    after: int | None = Field(
+    after: Position | None = Field(
         default=None,
-        ge=0,
-        le=2**62,
-        description="Start after this `seq`. Default: with the next change.",
+        description="Start after this `seq`, or `EPOCH:SEQ`. Default: with the next change.",
         examples=[1],
     )
     kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=[["claim"]])
@@ -153,13 +153,13 @@ async def stream_changes(
     last_event_id: Annotated[
         str | None,
         Header(
-            pattern="^[0-9]{1,18}$",
-            description="The last received `seq`. Browsers send it when they reconnect. It overrides `after`.",
+            pattern=POSITION_PATTERN,
+            description="The last received id. Browsers send it when they reconnect. It overrides `after`.",
             examples=["1"],
         ),
     ] = None,
 ) -> EventStream:
-    """Stream changes as server-sent events of the type `change`, each with its `seq` as id.
+    """Stream changes as server-sent events of the type `change`, each with its `seq` as id, after a fork `EPOCH:SEQ`.
 
     With `shape=served` the events have the type `transaction`: the changes of one transaction as `seq`, `at`, `more`
     and `changes`. `more` says that the next event has further changes of a long transaction.
@@ -167,75 +167,81 @@ async def stream_changes(
     The response starts with the `seq` from which it continues, and repeats the latest one with every keep-alive. A
     client that reconnects with `Last-Event-ID` therefore misses nothing.
     """
-    after = int(last_event_id) if last_event_id else query.after
-    seq = await run_in_threadpool(_read_start, db, query, after)
+    start = await run_in_threadpool(_read_start, db, query, last_event_id)
     access: AccessControl = request.app.state.access
     may_read = partial(access.may_read, request.scope)
     is_head = getattr(request.state, "head_only", False)
-    events = _stream_events(db, query, seq, request.app.state.shutdown, may_read, once=is_head)
+    events = _stream_events(db, query, start, request.app.state.shutdown, may_read, once=is_head)
     return EventStream(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
 
 async def _stream_events(
     db: Database,
     query: StreamQuery,
-    seq: int,
+    start: tuple[int, int],
     shutdown: Shutdown,
     may_read: Callable[[], Awaitable[bool]],
     *,
     once: bool,
 ) -> AsyncIterator[bytes]:
-    """Yield the changes after `seq` as events until the process ends, or the client may not read them any more.
+    """Yield the changes after the epoch and `seq` of `start` as events until the process ends.
 
+    It ends earlier if the client may not read them any more, or the history forked before a change that it has.
     Nothing is yielded if `once` (a HEAD request).
     """
     if once:
         return
     served = query.shape is StreamShape.served
-    yield b": connected\n" + _format_position(seq)
+    epoch, seq = start
+    yield b": connected\n" + _format_id(epoch, seq)
     sent_at = time.monotonic()
     while not shutdown.is_stopping:
         batch = await db.caches[CHANGE_TAIL].read(seq, served=served)
-        if not await may_read():
+        if not await may_read() or find_fork(batch.epochs, epoch, seq):
             return
-        seq = batch.seq
+        epoch, seq = batch.epochs[-1].number, batch.seq
         if events := format_events(batch, query):
             yield events
             sent_at = time.monotonic()
         if batch.is_last:
             await db.caches[CHANGE_TAIL].wait(seq, shutdown, sent_at + KEEPALIVE_INTERVAL_SECONDS - time.monotonic())
         if time.monotonic() - sent_at >= KEEPALIVE_INTERVAL_SECONDS:
-            yield KEEPALIVE_COMMENT.rstrip() + b"\n" + _format_position(seq)
+            yield KEEPALIVE_COMMENT.rstrip() + b"\n" + _format_id(epoch, seq)
             sent_at = time.monotonic()
 
 
-def _format_position(seq: int) -> bytes:
+def _format_id(epoch: int, seq: int) -> bytes:
     """Return an event without data: a client only notes its id, for `Last-Event-ID`."""
-    return b"id: %d\n\n" % seq
+    return b"id: %s\n\n" % format_position(epoch, seq).encode()
 
 
-def _format_event(row: dict[str, Any]) -> bytes:
-    return format_sse_event(data_str=json_bytes(row).decode(), event="change", id=str(row["seq"]))
+def _format_event(row: dict[str, Any], epoch: int) -> bytes:
+    id_ = format_position(epoch, row["seq"])
+    return format_sse_event(data_str=json_bytes(row).decode(), event="change", id=id_)
 
 
-def _read_start(db: Database, query: StreamQuery, after: int | None) -> int:
-    """Return the `seq` from which a stream continues.
+def _read_start(db: Database, query: StreamQuery, last_event_id: str | None) -> tuple[int, int]:
+    """Return the epoch, and the `seq` from which a stream continues.
 
-    Raises `InvalidRequest` if it is beyond the end of the change log, and `UnknownSlug` for an unknown topic.
+    Raises `InvalidRequest` if it is beyond the end of the change log, `HistoryForked` if the register does not have
+    that change any more, and `UnknownSlug` for an unknown topic.
     """
     with db.read() as session:
         snapshot = open_snapshot(session)
         check_topics(session, query.topic, snapshot)
-        if after is None:
-            return snapshot.seq
-        check_reached(after, snapshot, "after")
-        return after
+        seq = snapshot.seq
+        if last_event_id:
+            seq = resolve_position(session, last_event_id, snapshot, "Last-Event-ID", default_epoch=1)
+        elif query.after is not None:
+            seq = resolve_position(session, query.after, snapshot, "after")
+        return latest_epoch(session), seq
 
 
 def format_events(batch: ChangeBatch, query: StreamQuery) -> bytes:
     """Return the events of a stream for the changes of a batch, without those that its filters leave out."""
     kinds, topics = frozenset(query.kind), frozenset(query.topic)
     key = (query.shape, kinds, topics)
+    epoch = batch.epochs[-1].number
     if key not in batch.formatted:
         rows = [
             row
@@ -243,19 +249,19 @@ def format_events(batch: ChangeBatch, query: StreamQuery) -> bytes:
             if (not kinds or row["kind"] in kinds) and (not topics or not topics.isdisjoint(row["topics"]))
         ]
         batch.formatted[key] = (
-            _format_transactions(rows, batch.following)
+            _format_transactions(rows, batch.following, epoch)
             if query.shape is StreamShape.served
-            else b"".join(map(_format_event, rows))
+            else b"".join(_format_event(row, epoch) for row in rows)
         )
     return batch.formatted[key]
 
 
-def _format_transactions(rows: Sequence[dict[str, Any]], following: datetime | None) -> bytes:
+def _format_transactions(rows: Sequence[dict[str, Any]], following: datetime | None, epoch: int) -> bytes:
     """Return one event for the changes of each transaction. `following` is the time of the change after the batch."""
     events = []
     for at, changes in groupby(rows, key=itemgetter("at")):
         listed = list(changes)
         message = {"seq": listed[-1]["seq"], "at": at, "more": at == following, "changes": listed}
         data = json_bytes(message).decode()
-        events.append(format_sse_event(data_str=data, event="transaction", id=str(message["seq"])))
+        events.append(format_sse_event(data_str=data, event="transaction", id=format_position(epoch, message["seq"])))
     return b"".join(events)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from app.changes.position import POSITION_PATTERN, Position
 from app.http.pagination import PageQuery
 from app.http.schema_types import Output, Slug, UtcTime
 
@@ -82,18 +83,16 @@ class TransactionMessage(Output):
 class ChangeQuery(PageQuery):
     """The page of changes to return."""
 
-    after: int = Field(
+    after: Position = Field(
         default=0,
-        ge=0,
-        le=2**62,
-        description="Only changes after this `seq`: the last one that the client has.",
+        description="Only changes after this `seq`, or `EPOCH:SEQ`: the last one that the client has.",
         examples=[1],
     )
     kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=[["claim"]])
     topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=[["russian-casualties"]])
     cursor: str | None = Field(
         default=None,
-        pattern="^[0-9]{1,18}$",
+        pattern=POSITION_PATTERN,
         description="The `meta.next_cursor` of the previous page. It overrides `after`.",
         examples=["1"],
     )

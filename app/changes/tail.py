@@ -22,6 +22,7 @@ from app.changes.schemas import ChangeQuery
 from app.changes.served import serve_records
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
+from app.database.epochs import Epoch, read_epochs
 from app.database.read_session import read_session
 from app.database.tables import Change, columns_of
 from app.errors import Problem
@@ -45,7 +46,9 @@ class ChangeBatch:
     """The `seq` of the last change; without changes, the one after which they were looked for."""
     is_last: bool
     """Whether there are no more for now."""
-    following: datetime | None
+    epochs: Sequence[Epoch]
+    """All epochs of the register, oldest first."""
+    following: datetime | None = None
     """The time of the change after these, if there is one. It can belong to the same transaction."""
     formatted: dict[Any, bytes] = field(default_factory=dict)
     """The events for each filter with which the batch was formatted."""
@@ -57,16 +60,16 @@ def read_batch(database: Database, after: int, *, served: bool) -> ChangeBatch:
     They are not filtered: nearly all reads of a stream find few changes or none.
     """
     with read_session(database) as read:
-        snapshot = read.snapshot()
+        snapshot, epochs = read.snapshot(), read_epochs(read.session)
         if after >= snapshot.seq:
-            return ChangeBatch([], after, is_last=True, following=None)
+            return ChangeBatch([], after, is_last=True, epochs=epochs)
         page = find_changes(read.session, ChangeQuery(after=after, limit=BATCH_ROWS), snapshot)
         last = page.rows[-1]["seq"] if page.rows else after
         if not served:
-            return ChangeBatch(page.rows, last, page.next_cursor is None, None)
+            return ChangeBatch(page.rows, last, page.next_cursor is None, epochs)
         rows = serve_records(read, page.rows, snapshot.latest_seq)
         following = read.session.execute(select(Change.at).where(columns_of(Change).seq == last + 1)).scalar()  # type: ignore[call-overload] # SQLModel does not type its columns
-        return ChangeBatch(rows, last, page.next_cursor is None, following)
+        return ChangeBatch(rows, last, page.next_cursor is None, epochs, following)
 
 
 class ChangeTail:

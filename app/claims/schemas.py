@@ -491,10 +491,8 @@ class Assessment(Confidence):
     id: str = Field(description="The id of the assessment.", examples=[EXAMPLE_ID])
     claim: str = Field(description="The id of the assessed claim.", examples=[EXAMPLE_ID])
     withdrawn: bool = Field(description="Whether the assessment was withdrawn.", examples=[False])
-    recorded_at: UtcTime = Field(
-        description="The time at which this version was recorded.", examples=["2026-11-20T10:00:00Z"]
-    )
-    seq: int = Field(description="The sequence number of the change that created this version.", examples=[18])
+    recorded_at: UtcTime = Field(description="When this version was recorded.", examples=["2026-11-20T10:00:00Z"])
+    seq: int = Field(description="The `seq` of the change that created this version.", examples=[18])
 
 
 class Relation(Output):
@@ -520,10 +518,8 @@ class Relation(Output):
     )
     note: str | None = Field(description="A note for readers.", examples=["Which figure is meant is not said."])
     withdrawn: bool = Field(description="Whether the relation was withdrawn.", examples=[False])
-    recorded_at: UtcTime = Field(
-        description="The time at which this version was recorded.", examples=["2026-11-20T10:00:00Z"]
-    )
-    seq: int = Field(description="The sequence number of the change that created this version.", examples=[19])
+    recorded_at: UtcTime = Field(description="When this version was recorded.", examples=["2026-11-20T10:00:00Z"])
+    seq: int = Field(description="The `seq` of the change that created this version.", examples=[19])
 
 
 class RelationInput(Input):

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlmodel import Session
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.tables import Clock, EpochStart, columns_of, table_of
+from app.errors import HistoryForked
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ def read_epochs(session: Session) -> list[Epoch]:
     return [Epoch(*row) for row in rows]
 
 
+def latest_epoch(session: Session) -> int:
+    """Return the number of the latest epoch."""
+    number: int = session.execute(select(func.max(columns_of(EpochStart).number))).scalar_one()
+    return number
+
+
 def begin_epoch(session: Session, after: int = 0) -> Epoch:
     """Begin a new epoch after the latest change. Processes that serve the register have to be started again.
 
@@ -41,7 +48,7 @@ def begin_epoch(session: Session, after: int = 0) -> Epoch:
         after: An epoch that clients may know, although this database does not.
     """
     seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()
-    epoch = Epoch(max(read_epochs(session)[-1].number, after) + 1, seq, datetime.now(UTC))
+    epoch = Epoch(max(latest_epoch(session), after) + 1, seq, datetime.now(UTC))
     session.execute(insert(table_of(EpochStart)).values(number=epoch.number, forked_seq=epoch.forked_seq, at=epoch.at))
     return epoch
 
@@ -56,6 +63,16 @@ def find_fork(epochs: Sequence[Epoch], number: int, seq: int) -> Epoch | None:
     """
     later = [epoch for epoch in epochs if epoch.number > number and epoch.forked_seq < seq]
     return min(later, key=lambda epoch: epoch.forked_seq, default=None)
+
+
+def history_forked(fork: Epoch, epoch: int | None, seq: int, latest: int) -> HistoryForked:
+    """Return the problem of a request that names a change before a fork. `epoch` is that of the change, if named."""
+    change = f"change {seq}" if epoch is None else f"change {seq} of epoch {epoch}"
+    return HistoryForked(
+        f"The history of the register forked after seq {fork.forked_seq}. It does not have {change}.",
+        hint=f"forget what you read after seq {fork.forked_seq}, and go on from there in the latest epoch",
+        more={"forked_at": fork.forked_seq, "epoch": latest},
+    )
 
 
 def forget_timeline(session: Session) -> None:

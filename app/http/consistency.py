@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
-from app.database.epochs import EPOCHS, find_fork
+from app.database.epochs import EPOCHS, find_fork, history_forked
 from app.database.snapshot import open_snapshot
 from app.database.tables import Clock, columns_of
-from app.errors import HistoryForked, Unavailable
+from app.errors import Unavailable
 from app.http.dependencies import Db
 
 MAX_WAIT_SECONDS = 1.0
@@ -94,11 +94,7 @@ async def _check_epoch(request: Request, database: Database, epoch: int, seqs: l
     seq = max((int(value) for value in values if value and value.isdecimal() and len(value) <= MAX_DIGITS), default=0)
     fork = find_fork(await run_in_threadpool(database.caches[EPOCHS].read), epoch, seq)
     if fork is not None:
-        raise HistoryForked(
-            f"The register was restored to seq {fork.forked_seq}. It has not the change {seq} of epoch {epoch}.",
-            hint=f"forget what you read after seq {fork.forked_seq}, and go on from there in the latest epoch",
-            more={"forked_at": fork.forked_seq, "epoch": database.caches[EPOCHS].latest},
-        )
+        raise history_forked(fork, epoch, seq, database.caches[EPOCHS].latest)
 
 
 async def wait_for_seq(

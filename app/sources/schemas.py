@@ -169,10 +169,8 @@ class Document(DocumentCard):
     )
     terms: str | None = Field(description="The licence or terms of use.", examples=["CC BY 4.0"])
     revision: int = Field(description="The version number of the record, from 1.", examples=[1])
-    recorded_at: UtcTime = Field(
-        description="The time at which this version was recorded.", examples=["2026-11-20T10:00:00Z"]
-    )
-    seq: int = Field(description="The sequence number of the change that created this version.", examples=[17])
+    recorded_at: UtcTime = Field(description="When this version was recorded.", examples=["2026-11-20T10:00:00Z"])
+    seq: int = Field(description="The `seq` of the change that created this version.", examples=[17])
     links: SelfLink = Field(description="Links of the document.")
 
 

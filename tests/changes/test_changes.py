@@ -7,7 +7,7 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from app.changes.routes import StreamQuery, StreamShape, _format_position, _read_start, format_events
+from app.changes.routes import StreamQuery, StreamShape, _format_id, _read_start, format_events
 from app.changes.schemas import ChangeKind
 from app.changes.tail import read_batch
 from app.database.tables import VERSION_TABLES
@@ -88,8 +88,8 @@ def test_what_lies_beyond_the_end_is_told(desk: Register) -> None:
 
 def test_a_stream_continues_after_what_its_filter_left_out(desk: Register) -> None:
     query = StreamQuery(topic=["dead"], kind=[ChangeKind.claim])
-    start = _read_start(desk.database, query, None)
-    assert start == read_latest_seq(desk)
+    epoch, start = _read_start(desk.database, query, None)
+    assert (epoch, start) == (1, read_latest_seq(desk))
     submit_claim(desk, make_unique_claim_body(subject="militia"))
     batch = read_batch(desk.database, start, served=False)
     assert (format_events(batch, query), batch.seq, batch.is_last) == (b"", read_latest_seq(desk), True)
@@ -97,9 +97,9 @@ def test_a_stream_continues_after_what_its_filter_left_out(desk: Register) -> No
     events = read_events(desk, query, batch.seq)
     assert events.count(b"event: change") == 1
     assert f"id: {wanted['seq']}".encode() in events
-    assert _format_position(7) == b"id: 7\n\n"
+    assert (_format_id(1, 7), _format_id(2, 7)) == (b"id: 7\n\n", b"id: 2:7\n\n")
     with pytest.raises(InvalidRequest):
-        _read_start(desk.database, query, 10**6)
+        _read_start(desk.database, query, str(10**6))
     with pytest.raises(UnknownSlug):
         _read_start(desk.database, StreamQuery(topic=["nothing"]), None)
 

@@ -37,7 +37,9 @@ class Streams:
         query = self.queries[number]
         assert query.after is not None
         database = self.register.database
-        events = routes._stream_events(database, query, query.after, self.shutdown, self._may_read, once=False)
+        events = routes._stream_events(
+            database, query, (1, int(query.after)), self.shutdown, self._may_read, once=False
+        )
         async for event in events:
             self.sent[number] += event
 
