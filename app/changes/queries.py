@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlmodel import Session
 
 from app.changes.position import format_position, resolve_position
@@ -34,12 +34,20 @@ VERSION_COLUMNS = {
 """Columns of the versioning, and derived columns, which are not part of the record."""
 
 
+SEARCHED_AT_ONCE = 20_000
+"""How many changes a statement looks at that finds those of a kind or topic."""
+
+MAX_SEARCHED_CHANGES = 100_000
+"""How many changes a page looks at, at most."""
+
 MAX_COUNTED_CHANGES = 100_000
 """Maximum number of changes after `after` among which `total` counts those that match a filter."""
 
 
 def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Page:
     """Return the page of changes of a snapshot after `query.after`.
+
+    With a filter, it has fewer rows than the limit if there are not enough among the next `MAX_SEARCHED_CHANGES`.
 
     Raises:
         InvalidRequest: `after` is beyond the end of the change log.
@@ -49,23 +57,41 @@ def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Pa
     change = columns_of(Change)
     first = resolve_position(session, query.after, snapshot, "after")
     after = resolve_position(session, query.cursor, snapshot, "cursor", default_epoch=1) if query.cursor else first
-    statement = select(*change).where(change.seq <= snapshot.seq)
+    statement = select(*change)
     if query.kind:
         statement = statement.where(change.kind.in_([str(kind) for kind in query.kind]))
     total = _count_all(query, first, snapshot) if query.total else None
     if query.topic:
         statement = statement.where(concerns_topics(session, query.topic, snapshot))
     limit = query.limit or DEFAULT_LIMIT
-    page_statement = statement.where(change.seq > after).order_by(change.seq).limit(limit + 1)
-    rows = session.execute(page_statement).mappings().all()
-    page = rows[:limit]
-    cursor = format_position(latest_epoch(session), page[-1]["seq"]) if len(rows) > limit else None
-    return Page(
-        build_change_rows(session, page, snapshot),
-        snapshot.seq,
-        cursor,
-        count_total(session, statement.where(change.seq > first), query) if total is None else total,
-    )
+    is_filtered = bool(query.kind or query.topic)
+    rows, end = _search(session, statement, range(after, snapshot.seq), limit + 1, is_filtered=is_filtered)
+    if len(rows) > limit:
+        rows, end = rows[:limit], rows[limit - 1]["seq"]
+    cursor = format_position(latest_epoch(session), end) if end < snapshot.seq else None
+    if total is None:
+        total = count_total(session, statement.where(change.seq > first, change.seq <= snapshot.seq), query)
+    return Page(build_change_rows(session, rows, snapshot), snapshot.seq, cursor, total)
+
+
+def _search(
+    session: Session, statement: Select[Any], seqs: range, limit: int, *, is_filtered: bool
+) -> tuple[list[StoredRow], int]:
+    """Return the first rows of a statement after the first and up to the end of `seqs`, and the last `seq` looked at.
+
+    The changes are looked at in steps, so that what is read depends neither on the length of the change log nor on the
+    number of claims of a topic.
+    """
+    seq = columns_of(Change).seq
+    rows: list[StoredRow] = []
+    start, end = seqs.start, seqs.stop
+    stop = min(end, start + (MAX_SEARCHED_CHANGES if is_filtered else limit))  # without a filter, each matches
+    while start < stop and len(rows) < limit:
+        until = min(stop, start + SEARCHED_AT_ONCE)
+        step = statement.where(seq > start, seq <= until).order_by(seq).limit(limit - len(rows))
+        rows += session.execute(step).mappings().all()
+        start = until
+    return rows, start
 
 
 def _count_all(query: ChangeQuery, after: int, snapshot: Snapshot) -> int | None:

@@ -85,8 +85,9 @@ def concerns_topics(session: Session, slugs: Sequence[str], snapshot: Snapshot) 
     conditions: list[ColumnElement[bool]] = []
     for slug in slugs:
         scope = read_topic_scope(read_topic_fields(session, slug, snapshot), get_reference_data(session, snapshot))
-        ids = select_claims_of_topic(scope, snapshot)
-        conditions += [change.claim.in_(ids), (change.kind == "topic") & (change.key == slug)]
+        claim = columns_of(ClaimVersion)
+        is_of_topic = select_claims_of_topic(scope, snapshot).where(claim.id == change.claim).exists()
+        conditions += [is_of_topic, (change.kind == "topic") & (change.key == slug)]
     return or_(*conditions)
 
 

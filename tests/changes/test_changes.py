@@ -182,3 +182,33 @@ def read_messages(events: bytes) -> list[dict[str, str]]:
     return [
         dict(line.split(": ", 1) for line in event.splitlines()) for event in events.decode().split("\n\n") if event
     ]
+
+
+def test_a_page_looks_at_a_limited_number_of_changes(desk: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        submit_claim(desk, make_unique_claim_body(subject="militia"))
+        submit_claim(desk, make_claim_body(date=f"2025-06-1{3 + number}"))
+    submit_claim(desk, make_unique_claim_body(subject="militia"))
+    queries = ("&topic=dead", "&kind=claim", "&kind=topic&topic=dead", "")
+    expected = {query: rows(desk, query) for query in queries}
+    monkeypatch.setattr("app.changes.queries.SEARCHED_AT_ONCE", 2)
+    monkeypatch.setattr("app.changes.queries.MAX_SEARCHED_CHANGES", 3)
+    last = read_latest_seq(desk)
+    for query in queries:
+        found: list[dict[str, Any]] = []
+        path: str | None = f"/v1/changes?limit=2{query}"
+        pages = 0
+        while path is not None:
+            page = desk.get(path).json()
+            assert len(page["data"]) <= 2
+            found += page["data"]
+            path = page["links"]["next"]
+            pages += 1
+        assert found == expected[query]
+        assert pages >= last // 3 or not query
+        lines = desk.get(f"/v1/changes.ndjson?{query}").text.splitlines()
+        assert [orjson.loads(line)["seq"] for line in lines] == [row["seq"] for row in expected[query]]
+    first = desk.get("/v1/changes?topic=dead&limit=2").json()
+    assert (first["data"], first["meta"]["next_cursor"]) == ([], "3")
+    total = desk.get("/v1/changes?topic=dead&limit=1&total=true").json()["meta"]["total"]
+    assert total == len(expected["&topic=dead"])
