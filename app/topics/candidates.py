@@ -437,8 +437,9 @@ def count_claims(session: Session, scope: QuestionScope, snapshot: Snapshot) -> 
         days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
     elif shape.has_values("aggregation") or shape.since or shape.known_on:
         rows = fetch_rows(session, _select_per_series(shape.without_counts, has_dates=True), parameters)
-        counts = [(series_key, count) for series_key, count, _, _ in rows]
-        days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
+        numbers = [(series_key, *map(int, text.split(" "))) for series_key, text in rows]
+        counts = [(series_key, count) for series_key, count, _, _ in numbers]
+        days = [day_of_number(day) for _, _, *ends in numbers for day in ends if day]
     else:
         counts = fetch_rows(session, _select_per_series(shape.without_counts), parameters)
         ranges = fetch_rows(session, _select_date_ranges(shape.without_counts), parameters)
@@ -516,13 +517,18 @@ def _count_past(shape: QuestionShape) -> Select[Any]:
 def _select_per_series(shape: QuestionShape, *, has_dates: bool = False) -> Select[Any]:
     """Return the statement that counts the claims of each series, read from the index unsorted.
 
-    With `has_dates`, the rows also have the first and the last date, as numbers.
+    With `has_dates`, a row has the number, the first and the last date in one text: a series is read once, and a
+    subquery has one column. An unknown date is 0.
     """
     p = _series(shape)
-    aggregates = [func.count(), *([func.min(_DATE_NUMBER), func.max(_DATE_NUMBER)] if has_dates else [])]
-    conditions = (*_is_current_of(p), *shape.is_known(), *shape.starts())
-    values = (select(each).select_from(CLAIM).where(*conditions).scalar_subquery() for each in aggregates)
-    return select(p.c.standpoint, *values).where(p.c.standpoint.is_not(None), *_has_aggregation(shape, p))
+    value: ColumnElement[Any] = func.count()
+    if has_dates:
+        ends = (func.coalesce(end(_DATE_NUMBER), 0) for end in (func.min, func.max))
+        first, last = (cast(end, Text) for end in ends)
+        value = cast(value, Text) + " " + first + " " + last
+    claims = select(value).select_from(CLAIM).where(*_is_current_of(p), *shape.is_known(), *shape.starts())
+    is_asked = (p.c.standpoint.is_not(None), *_has_aggregation(shape, p))
+    return select(p.c.standpoint, claims.scalar_subquery()).where(*is_asked)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
