@@ -8,9 +8,9 @@ computed once by the rules. Pairs for which the numbers do not say enough are co
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, combinations, combinations_with_replacement
+from itertools import chain, combinations, combinations_with_replacement, product
 from typing import NamedTuple
 
 from app.comparison.comparability import check_comparability
@@ -25,6 +25,12 @@ from app.enums import Reason, Verdict
 
 MAX_PAIRED_POSITIONS = 40
 """Up to so many positions, all pairs are compared by the rules one by one."""
+
+MAX_COMPARED_PAIRS = MAX_PAIRED_POSITIONS * (MAX_PAIRED_POSITIONS - 1) // 2
+"""The number of their pairs."""
+
+PAIRS_PER_COMPARISON = 16
+"""So many pairs of many positions are counted in the time in which one pair is compared by the rules."""
 
 _OVERLAP, _INSIDE, _ABOVE, _BELOW, _ROUNDED_ABOVE, _ROUNDED_BELOW, _CORE_ABOVE, _CORE_BELOW = range(8)
 _MOMENT_CODES = {-1: 1, 0: 2, 1: 3, None: 4}
@@ -86,6 +92,31 @@ def count_verdicts(
     if len(positions) <= MAX_PAIRED_POSITIONS:
         return Counter(compare_pair(a, b, hierarchy, tolerance).verdict for a, b in combinations(positions, 2))
     return survey_pairs(positions, hierarchy, tolerance, lambda _pair: None).counts
+
+
+def recount_verdicts(
+    counts: Counter[Verdict],
+    before: Mapping[int, Statement],
+    after: Mapping[int, Statement],
+    hierarchy: Hierarchy,
+    tolerance: float | None = None,
+) -> Counter[Verdict]:
+    """Return the number of pairs of the positions `after` by verdict, given the counts of the positions `before`.
+
+    Positions with the same key are equal. If few of them differ, only their pairs are compared.
+    """
+    same = [statement for key, statement in after.items() if key in before]
+    removed = [statement for key, statement in before.items() if key not in after]
+    added = [statement for key, statement in after.items() if key not in before]
+    pairs = sum(len(each) * len(same) + len(each) * (len(each) - 1) // 2 for each in (removed, added))
+    all_pairs = len(after) * (len(after) - 1) // 2
+    if pairs > max(min(all_pairs, MAX_COMPARED_PAIRS), all_pairs // PAIRS_PER_COMPARISON):
+        return count_verdicts(list(after.values()), hierarchy, tolerance)
+    recounted = Counter(counts)
+    for statements, sign in ((removed, -1), (added, 1)):
+        for a, b in chain(product(statements, same), combinations(statements, 2)):
+            recounted[compare_pair(a, b, hierarchy, tolerance).verdict] += sign
+    return recounted
 
 
 def survey_pairs(

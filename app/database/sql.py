@@ -22,6 +22,8 @@ from sqlalchemy import (
     FromClause,
     Join,
     Select,
+    TableValuedAlias,
+    Text,
     any_,
     bindparam,
     func,
@@ -118,6 +120,28 @@ def _compile_in_json(element: InList, compiler: SQLCompiler, **_options: Any) ->
 @compiles(InList, "postgresql")
 def _compile_in_array(element: InList, compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401 - any option
     return compiler.process(element.column == any_(bindparam(element.parameter, type_=ARRAY(element.column.type))))
+
+
+class _ListValues(FunctionElement[Any]):
+    """The values of a list parameter, one a row."""
+
+    inherit_cache = True
+
+
+@compiles(_ListValues, "sqlite")
+def _compile_json_each(element: _ListValues, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - any option
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_ListValues, "postgresql")
+def _compile_unnest(element: _ListValues, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - any option
+    return f"unnest({compiler.process(element.clauses, **options)})"
+
+
+def list_rows(parameter: str) -> TableValuedAlias:
+    """Return a list parameter of texts as a table with the column `value`. The text does not depend on its length."""
+    # PostgreSQL names the only column of a function after its alias.
+    return _ListValues(bindparam(parameter, type_=ARRAY(Text))).table_valued("value", name="value")
 
 
 class MomentOf(FunctionElement[Any]):

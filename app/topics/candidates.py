@@ -6,7 +6,8 @@ next and read only the end of each series, so that their cost depends on the num
 claims. The result may contain a few claims that are not positions; the rules in `app/comparison` decide.
 
 There is no such index for past states of the register: there the database reads all claims of the question. A
-statement depends only on the shape of a question, and is built and compiled once per shape.
+statement depends only on the shape of a question, and is built and compiled once per shape. That takes longer than to
+execute it, so a list of values is one parameter, or as many as the next power of two.
 
 What is read is bounded by counts, the same on both databases: of the questions and series (`MAX_SERIES`), of the claims
 that a response lists, and of all claims of a question in a past state (`MAX_PAST_CLAIMS`). A question with more is
@@ -29,19 +30,16 @@ from sqlalchemy import (
     FromClause,
     Select,
     Text,
-    Values,
     and_,
     bindparam,
     case,
     cast,
-    column,
     func,
     literal_column,
     or_,
     select,
     true,
     union_all,
-    values,
 )
 from sqlmodel import Session
 
@@ -73,7 +71,7 @@ from app.comparison.statement import Statement
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
-from app.database.sql import InList, OrderedJoin, fetch_rows
+from app.database.sql import InList, OrderedJoin, fetch_rows, list_rows
 from app.database.tables import ClaimVersion, columns_of, table_of
 from app.database.types import BIG_INTEGER, SLUG_TEXT
 from app.enums import Reason, Status
@@ -105,11 +103,11 @@ MAX_COMPARED_CLAIMS = 1_000
 MAX_PAST_CLAIMS = 50_000
 """Maximum number of versions of claims on a question that is read in a past state of the register."""
 
-MAX_KEYS_OF_DATE_RANGES = 500
-"""Maximum number of questions of which one statement looks the dates up: it has two columns for each."""
-
 MAX_CACHED_CANDIDATES = 4_000
 """Maximum number of cached candidates. Each takes about one and a half kilobytes."""
+
+QUESTION_FIELDS: Final = (*NARROWABLE, "aggregation")
+"""The fields of a question that can have several values."""
 
 SqlParameters = dict[str, Any]
 
@@ -118,13 +116,12 @@ SqlParameters = dict[str, Any]
 class QuestionShape:
     """What the SQL of a question depends on: the number of values of each field, and which limits it has.
 
-    No subjects or places means any.
+    No subjects or places means any. Most statements take all values of a field as one parameter, and are built for
+    `without_counts`, the others for `rounded`, so that there are few statements.
     """
 
-    categories: int
-    subjects: int
-    places: int
-    aggregations: int
+    counts: tuple[int, ...]
+    """The number of values of each of `QUESTION_FIELDS`."""
     since: bool
     past: bool
     known_on: bool
@@ -136,10 +133,7 @@ class QuestionShape:
     def of(cls, scope: QuestionScope, snapshot: Snapshot, ends_by: date | None = None) -> "QuestionShape":
         """Return the shape of a question in a snapshot."""
         return cls(
-            len(scope.categories),
-            len(scope.subjects),
-            len(scope.places),
-            len(scope.aggregations),
+            tuple(map(len, _list_values(scope).values())),
             scope.since is not None,
             snapshot.as_of is not None,
             snapshot.known_on is not None,
@@ -147,18 +141,31 @@ class QuestionShape:
             ends_by is not None,
         )
 
+    @property
+    def rounded(self) -> "QuestionShape":
+        """The shape of statements with a parameter for each value: the numbers are rounded up to a power of two."""
+        return replace(self, counts=tuple(map(_round_up, self.counts)))
+
+    @property
+    def without_counts(self) -> "QuestionShape":
+        """The shape of statements with one parameter for all values of a field: it has some, or none."""
+        return replace(self, counts=tuple(min(count, 1) for count in self.counts))
+
+    def has_values(self, name: str) -> bool:
+        """Return whether the question names values of a field, such as `category`."""
+        return self.counts[QUESTION_FIELDS.index(name)] > 0
+
     def parameters(self, name: str) -> list[BindParameter[Any]]:
-        """Return a parameter for each value of a field, such as `category`."""
-        counts = {"category": self.categories, "subject": self.subjects, "place": self.places}
-        return [bindparam(f"{name}_{n}") for n in range(counts.get(name, self.aggregations))]
+        """Return a parameter for each value of a field."""
+        return [bindparam(f"{name}_{n}") for n in range(self.counts[QUESTION_FIELDS.index(name)])]
 
     def match(self) -> ColumnElement[bool]:
         """Return the condition of the question on a claim, except that of `starts`."""
-        return match_scope(CLAIM.c, *(self.parameters(name) for name in (*NARROWABLE, "aggregation")))
+        return match_scope(CLAIM.c, *map(self.parameters, QUESTION_FIELDS))
 
     def list_keys(self) -> list[dict[str, BindParameter[Any]]]:
         """Return each combination of category, subject and place; without those of which any belong."""
-        named = [name for name in NARROWABLE if self.parameters(name)]
+        named = list(filter(self.has_values, NARROWABLE))
         return [dict(zip(named, key, strict=True)) for key in product(*map(self.parameters, named))]
 
     def starts(self) -> list[ColumnElement[bool]]:
@@ -256,9 +263,9 @@ def load_candidates(
     parameters = bind_question(scope, snapshot, ends_by)
     check_scope(session, scope, snapshot)
     if shape.past:
-        versions = [version for (version,) in fetch_rows(session, _select_past(shape), parameters)]
+        versions = [version for (version,) in fetch_rows(session, _select_past(shape.rounded), parameters)]
     else:
-        statement = _select_latest(shape, include_non_positions=include_non_positions)
+        statement = _select_latest(shape.without_counts, include_non_positions=include_non_positions)
         rows = fetch_rows(session, statement, parameters | {"max_series": MAX_SERIES + 1})
         # The counts of the questions and of the series are negative.
         if min(number for (number,) in rows) < -MAX_SERIES:
@@ -281,14 +288,14 @@ def check_scope(session: Session, scope: QuestionScope, snapshot: Snapshot) -> N
 def count_versions(session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int) -> int:
     """Return the number of versions of claims on the questions of a scope, or `max_rows` if there are more."""
     parameters = bind_question(scope, snapshot) | {"max_rows": max_rows}
-    ((count,),) = fetch_rows(session, _count_versions(QuestionShape.of(scope, snapshot)), parameters)
+    ((count,),) = fetch_rows(session, _count_versions(QuestionShape.of(scope, snapshot).rounded), parameters)
     return int(count)
 
 
 def count_series(session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int) -> int:
     """Return the number of series of a question in the current state, or `max_rows` if there are more."""
     parameters = bind_question(scope, snapshot) | {"max_series": max_rows}
-    ((count,),) = fetch_rows(session, _count_series(QuestionShape.of(scope, snapshot)), parameters)
+    ((count,),) = fetch_rows(session, _count_series(QuestionShape.of(scope, snapshot).without_counts), parameters)
     return int(count)
 
 
@@ -313,7 +320,7 @@ def too_broad_error(scope: QuestionScope, reason: str, hints: Sequence[str] = ()
 def _count_versions(shape: QuestionShape) -> Select[Any]:
     """Return the statement that counts the versions of claims on the questions of a scope, up to `max_rows`."""
     one: Select[Any] = select(literal_column("1").label("one")).select_from(CLAIM).where(CLAIM.c.seq > 0)
-    keys = (match_any(CLAIM.c, name, shape.parameters(name)) for name in NARROWABLE if shape.parameters(name))
+    keys = (match_any(CLAIM.c, name, shape.parameters(name)) for name in filter(shape.has_values, NARROWABLE))
     return select(func.count()).select_from(one.where(*keys).limit(bindparam("max_rows")).subquery("versions"))
 
 
@@ -326,16 +333,12 @@ def load_earlier_candidates(
     ends_by: date | None = None,
 ) -> list[Candidate]:
     """Return the claims before each of these in its series, at most `EARLIER_CLAIMS` for each, latest first."""
-    shape = QuestionShape.of(scope, snapshot, ends_by)
-    statement = _select_earlier(shape)
+    shape = QuestionShape.of(scope, snapshot, ends_by).without_counts
+    parameters = bind_question(scope, snapshot, ends_by) | {"max_rows": EARLIER_CLAIMS}
     versions = [
         version
         for candidate in superseded
-        for (version,) in fetch_rows(
-            session,
-            statement,
-            bind_question(scope, snapshot, ends_by) | {"version": candidate.version, "max_rows": EARLIER_CLAIMS},
-        )
+        for (version,) in fetch_rows(session, _select_earlier(shape), parameters | {"version": candidate.version})
     ]
     return _load_versions(session, versions, snapshot, reference_data)
 
@@ -373,15 +376,15 @@ def load_totals_ending_on(
     shape = QuestionShape.of(scope, snapshot)
     parameters = bind_question(scope, snapshot) | {"versions": list(versions)}
     if shape.past:
-        ends = {"ends": [encode_day(day) for day in days]}
-        found = [version for (version,) in fetch_rows(session, _select_past_ending_on(shape), parameters | ends)]
+        parameters["ends"] = [encode_day(day) for day in days]
+        found = [version for (version,) in fetch_rows(session, _select_past_ending_on(shape.rounded), parameters)]
     else:
         found = [
             version
             for day in days
             for (version,) in fetch_rows(
                 session,
-                _select_ending_on(shape),
+                _select_ending_on(shape.without_counts),
                 parameters
                 | {"least": encode_day(day) * PERIOD_END_FACTOR, "limit": (encode_day(day) + 1) * PERIOD_END_FACTOR},
             )
@@ -429,17 +432,18 @@ def count_claims(session: Session, scope: QuestionScope, snapshot: Snapshot) -> 
     shape = QuestionShape.of(scope, snapshot)
     parameters = bind_question(scope, snapshot)
     if shape.past:
-        rows = fetch_rows(session, _count_past(shape), parameters)
+        rows = fetch_rows(session, _count_past(shape.rounded), parameters)
         counts = [(source, count) for source, count, _, _ in rows]
         days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
+    elif shape.has_values("aggregation") or shape.since or shape.known_on:
+        rows = fetch_rows(session, _select_per_series(shape.without_counts, has_dates=True), parameters)
+        numbers = [(series_key, *map(int, text.split(" "))) for series_key, text in rows]
+        counts = [(series_key, count) for series_key, count, _, _ in numbers]
+        days = [day_of_number(day) for _, _, *ends in numbers for day in ends if day]
     else:
-        counts = fetch_rows(session, _select_per_series(shape, "count"), parameters)
-        if not (shape.aggregations or shape.since or shape.known_on) and len(scope.keys) <= MAX_KEYS_OF_DATE_RANGES:
-            ends = fetch_rows(session, _select_date_range(shape), parameters)[0]
-            days = [day for end in ends if (day := parse_stored_date(end))]
-        else:
-            statements = [_select_per_series(shape, end) for end in ("min", "max")]
-            days = [day_of_number(day) for end in statements for _, day in fetch_rows(session, end, parameters) if day]
+        counts = fetch_rows(session, _select_per_series(shape.without_counts), parameters)
+        ranges = fetch_rows(session, _select_date_ranges(shape.without_counts), parameters)
+        days = [day for ends in ranges for end in ends if (day := parse_stored_date(end))]
     return ClaimCounts(
         claims=sum(count for _, count in counts),
         sources=len({series_key.partition(" ")[0] for series_key, count in counts if count}),
@@ -458,7 +462,8 @@ def count_left_out(session: Session, scope: QuestionScope, snapshot: Snapshot) -
         others, other_starts = _count_other_claims(session, scope, snapshot)
         counts |= {Reason.aggregation_differs: others, Reason.window_differs: other_starts}
     if snapshot.known_on is not None:
-        undated = fetch_rows(session, _count_undated(QuestionShape.of(scope, snapshot)), bind_question(scope, snapshot))
+        shape = QuestionShape.of(scope, snapshot).rounded
+        undated = fetch_rows(session, _count_undated(shape), bind_question(scope, snapshot))
         counts[Reason.date_unknown] = undated[0][0]
     return {reason: count for reason, count in counts.items() if count}
 
@@ -470,7 +475,7 @@ def _count_other_claims(session: Session, scope: QuestionScope, snapshot: Snapsh
         scopes = (replace(scope, since=None, aggregations=()), replace(scope, since=None), scope)
         everything, in_class, on_question = (count_claims(session, each, snapshot).claims for each in scopes)
         return everything - in_class, in_class - on_question
-    shape = QuestionShape.of(replace(scope, aggregations=()), snapshot)
+    shape = QuestionShape.of(replace(scope, aggregations=()), snapshot).without_counts
     others = other_starts = 0
     for series_key, claims, starting in fetch_rows(session, _count_starts(shape), parameters):
         if scope.aggregations and not has_aggregation(series_key, scope.aggregations[0]):
@@ -509,31 +514,33 @@ def _count_past(shape: QuestionShape) -> Select[Any]:
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _select_per_series(shape: QuestionShape, aggregate: str) -> Select[Any]:
-    """Return the statement of an aggregate (`count`, `min` or `max`) of each series, read from the index unsorted."""
+def _select_per_series(shape: QuestionShape, *, has_dates: bool = False) -> Select[Any]:
+    """Return the statement that counts the claims of each series, read from the index unsorted.
+
+    With `has_dates`, a row has the number, the first and the last date in one text: a series is read once, and a
+    subquery has one column. An unknown date is 0.
+    """
     p = _series(shape)
-    value = select(
-        {"count": func.count(), "min": func.min(_DATE_NUMBER), "max": func.max(_DATE_NUMBER)}[aggregate]
-    ).select_from(CLAIM)
-    value = value.where(*_is_current_of(p), *shape.is_known(), *shape.starts())
-    return select(p.c.standpoint, value.scalar_subquery()).where(
-        p.c.standpoint.is_not(None), *_has_aggregation(shape, p)
-    )
+    value: ColumnElement[Any] = func.count()
+    if has_dates:
+        ends = (func.coalesce(end(_DATE_NUMBER), 0) for end in (func.min, func.max))
+        first, last = (cast(end, Text) for end in ends)
+        value = cast(value, Text) + " " + first + " " + last
+    claims = select(value).select_from(CLAIM).where(*_is_current_of(p), *shape.is_known(), *shape.starts())
+    is_asked = (p.c.standpoint.is_not(None), *_has_aggregation(shape, p))
+    return select(p.c.standpoint, claims.scalar_subquery()).where(*is_asked)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _select_date_range(shape: QuestionShape) -> Select[Any]:
+def _select_date_ranges(shape: QuestionShape) -> Select[Any]:
     """Return the statement of the first and the last date of each category, subject and place, from an index."""
-    conditions = (_CURRENT_VERSION, CLAIM.c.status != Status.removed)
-    return select(
-        *(
-            select(end(CLAIM.c.date))
-            .where(*conditions, *(CLAIM.c[name] == value for name, value in key.items()))
-            .scalar_subquery()
-            for key in shape.list_keys()
-            for end in (func.min, func.max)
-        )
-    )
+    names = list(filter(shape.has_values, NARROWABLE))
+    values = {name: _list_asked(name) for name in names}
+    is_visible = (_CURRENT_VERSION, CLAIM.c.status != Status.removed)
+    keys = (CLAIM.c[name] == values[name].c[name] for name in names)
+    claims = select(CLAIM.c.date).where(*is_visible, *keys)
+    ends = (claims.with_only_columns(end(CLAIM.c.date)) for end in (func.min, func.max))
+    return select(*(end.correlate(*values.values()).scalar_subquery() for end in ends)).select_from(*values.values())
 
 
 def day_of_number(number: int) -> date:
@@ -591,7 +598,7 @@ def _is_current_of(p: FromClause, *names: str) -> list[ColumnElement[bool]]:
 
 
 def _has_aggregation(shape: QuestionShape, p: FromClause) -> list[ColumnElement[bool]]:
-    return [p.c.standpoint.like(bindparam("aggregation_pattern"))] if shape.aggregations else []
+    return [p.c.standpoint.like(bindparam("aggregation_pattern"))] if shape.has_values("aggregation") else []
 
 
 @lru_cache(MAX_CACHED_SHAPES)
@@ -677,10 +684,8 @@ def _build_levels(shape: QuestionShape, max_rows: BindParameter[int] | None = No
     levels: list[CTE] = []
     names: list[str] = []
     for name in (*NARROWABLE, "standpoint"):
-        parameters = shape.parameters(name) if name in NARROWABLE else []
-        if parameters:
-            given: Values = values(column(name, SLUG_TEXT), name=f"{name}_values")
-            rows = given.data([(cast(mark, SLUG_TEXT),) for mark in parameters]).cte(f"asked_{name}")
+        if name in NARROWABLE and shape.has_values(name):
+            rows = _list_asked(name)
             level = rows if level is None else select(level, rows.c[name]).cte(f"{name}s")
         elif level is not None:
             level = _next_level(level, names, name)
@@ -695,6 +700,12 @@ def _build_levels(shape: QuestionShape, max_rows: BindParameter[int] | None = No
     return levels
 
 
+def _list_asked(name: str) -> CTE:
+    """Return the values that a question names of a field."""
+    value = list_rows(f"all_{name}").c.value
+    return select(cast(value, SLUG_TEXT).label(name)).cte(f"asked_{name}")
+
+
 def _next_level(level: CTE, names: Sequence[str], name: str) -> CTE:
     """Extend each row of a level by each distinct value of the next column, from the smallest value upwards."""
 
@@ -706,11 +717,24 @@ def _next_level(level: CTE, names: Sequence[str], name: str) -> CTE:
     return rows.union_all(extend(rows, CLAIM.c[name] > rows.c[name]).where(rows.c[name].is_not(None)))
 
 
+def _list_values(scope: QuestionScope) -> dict[str, tuple[str, ...]]:
+    """Return the values of each of `QUESTION_FIELDS`."""
+    values = (scope.categories, scope.subjects, scope.places, scope.aggregations)
+    return dict(zip(QUESTION_FIELDS, values, strict=True))
+
+
+def _round_up(count: int) -> int:
+    """Return the least power of two that is not less than a number, or 0."""
+    return 1 << (count - 1).bit_length() if count else 0
+
+
 def bind_question(scope: QuestionScope, snapshot: Snapshot, ends_by: date | None = None) -> SqlParameters:
     """Return the parameters of the statements about a question."""
-    named = {"category": scope.categories, "subject": scope.subjects, "place": scope.places}
-    named["aggregation"] = scope.aggregations
-    parameters: SqlParameters = {f"{name}_{n}": value for name, each in named.items() for n, value in enumerate(each)}
+    parameters: SqlParameters = {}
+    for name, values in _list_values(scope).items():
+        parameters[f"all_{name}"] = list(values)
+        padded = [*values, *values[-1:] * (_round_up(len(values)) - len(values))]
+        parameters |= {f"{name}_{n}": value for n, value in enumerate(padded)}
     parameters |= bind_state(snapshot) | {"ends_by_limit": (encode_day(ends_by) + 1) * PERIOD_END_FACTOR}
     if scope.aggregations:
         parameters["aggregation_pattern"] = aggregation_pattern(scope.aggregations[0])

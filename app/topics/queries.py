@@ -61,7 +61,7 @@ def _summarize(
 ) -> dict[str, Any]:
     """Return the counts, dates, spread and verdict totals of a question."""
     claims = find_claims_to_compare(session, scope, options, snapshot, reference_data, include_non_positions=False)
-    verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
+    verdicts = get_or_count_verdicts(session, scope, claims, options.tolerance, snapshot, reference_data)
     counts = count_claims(session, scope, snapshot)
     spread = measure_spread(claims.statements, question, reference_data.hierarchy, options.window)
     return {

@@ -27,7 +27,7 @@ from app.comparison.positions import Position, age_days, compare_pair, compare_p
 from app.comparison.question import ComparisonOptions, Question
 from app.comparison.spread import MeasuredSpread, measure_spread
 from app.comparison.statement import Statement
-from app.comparison.verdict_counts import MAX_PAIRED_POSITIONS, count_verdicts
+from app.comparison.verdict_counts import MAX_PAIRED_POSITIONS, count_verdicts, recount_verdicts
 from app.comparison.verdicts import PairComparison, sort_reasons
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
@@ -50,8 +50,8 @@ from app.topics.candidates import (
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, SourceSummary, get_reference_data
 
-MAX_CACHED_COUNTS = 100
-"""Maximum number of cached verdict counts of questions with more positions than are listed in pairs."""
+MAX_COUNTED_POSITIONS = 6_000
+"""Maximum number of positions in the cache of verdict counts. Most of them are in the cache of candidates, too."""
 
 MAX_IDS_PER_STATEMENT = 10_000
 """Maximum number of ids in one statement; SQLite allows 32,766 parameters."""
@@ -143,7 +143,7 @@ def build_side_by_side(
     rendered = _render_claims(read, listed_ids, claims.versions, snapshot, layout, citations=parts.has_citations)
     explain = PairExplainer(statements, reference_data.read_names(session, snapshot)) if options.why else None
     if pairs is None or against is not None:
-        verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
+        verdicts = get_or_count_verdicts(session, scope, claims, options.tolerance, snapshot, reference_data)
     else:
         verdicts = Counter(pair.verdict for pair in pairs)
     left_out = {**count_left_out(session, scope, snapshot), **claims.left_out}
@@ -282,51 +282,73 @@ def compare_positions(
     return list(compare_pairs(positions, hierarchy, tolerance))
 
 
+CountedQuestion = tuple[QuestionScope, float | None]
+"""A question and the tolerance with which its positions were compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CountedPairs:
+    """The number of pairs of some positions by verdict. The positions are by version."""
+
+    positions: Mapping[int, Statement]
+    counts: Counter[Verdict]
+
+
 class _VerdictCounts:
-    """A cache of verdict counts by tolerance and versions of the positions, for one state of the vocabularies."""
+    """A cache of the latest verdict counts of questions, for one state of the vocabularies."""
 
     def __init__(self) -> None:
         self._reference_data: ReferenceData | None = None
-        self._counts: LRUCache[tuple[float | None, tuple[int, ...]], Counter[Verdict]] = LRUCache(MAX_CACHED_COUNTS)
+        self._entries: LRUCache[CountedQuestion, _CountedPairs] = LRUCache(
+            MAX_COUNTED_POSITIONS, getsizeof=lambda entry: len(entry.positions)
+        )
         self._lock = Lock()
 
-    def get(self, key: tuple[float | None, tuple[int, ...]], reference_data: ReferenceData) -> Counter[Verdict] | None:
-        """Return the cached counts. Changed reference data clear the cache."""
+    def get(self, key: CountedQuestion, reference_data: ReferenceData) -> _CountedPairs | None:
+        """Return the latest entry of a question. Changed reference data clear the cache."""
         with self._lock:
             if self._reference_data is not reference_data:
                 self._reference_data = reference_data
-                self._counts.clear()
-            return self._counts.get(key)
+                self._entries.clear()
+            return self._entries.get(key)
 
-    def store(
-        self, key: tuple[float | None, tuple[int, ...]], counts: Counter[Verdict], reference_data: ReferenceData
-    ) -> None:
-        """Add counts, unless the reference data have changed since they were computed."""
+    def store(self, key: CountedQuestion, entry: _CountedPairs, reference_data: ReferenceData) -> None:
+        """Set the entry of a question, unless the reference data have changed since it was computed."""
         with self._lock:
-            if self._reference_data is reference_data:
-                self._counts[key] = counts
+            if self._reference_data is reference_data and len(entry.positions) <= MAX_COUNTED_POSITIONS:
+                self._entries[key] = entry
 
 
 VERDICT_COUNTS = CacheKey("verdict_counts", lambda _database: _VerdictCounts())
 
 
 def get_or_count_verdicts(
-    session: Session, claims: ComparedClaims, tolerance: float | None, reference_data: ReferenceData
+    session: Session,
+    scope: QuestionScope,
+    claims: ComparedClaims,
+    tolerance: float | None,
+    snapshot: Snapshot,
+    reference_data: ReferenceData,
 ) -> Counter[Verdict]:
-    """Return the number of pairs of positions by verdict, from the cache if these positions were counted before.
+    """Return the number of pairs of positions by verdict.
 
-    A version never changes, so that the counts are valid as long as the positions and the reference data are the same.
+    The counts of the positions that the question had before are cached, so that after a write only the pairs of the
+    positions that it changed are compared. A version never changes, so that the counts of some versions are valid as
+    long as the reference data are the same.
     """
     database: Database | None = session.info.get("database")
     hierarchy = reference_data.hierarchy
-    if database is None or len(claims.positions) <= MAX_PAIRED_POSITIONS:
+    if database is None or snapshot.is_past:
         return count_verdicts(claims.statements, hierarchy, tolerance)
     cache = database.caches[VERDICT_COUNTS]
-    key = tolerance, tuple(claims.versions[position.id] for position in claims.positions)
-    counts = cache.get(key, reference_data)
-    if counts is None:
+    key = scope, tolerance
+    positions = {claims.versions[position.id]: position.statement for position in claims.positions}
+    entry = cache.get(key, reference_data)
+    if entry is None:
         counts = count_verdicts(claims.statements, hierarchy, tolerance)
-        cache.store(key, counts, reference_data)
+    else:
+        counts = recount_verdicts(entry.counts, entry.positions, positions, hierarchy, tolerance)
+    cache.store(key, _CountedPairs(positions, counts), reference_data)
     return counts
 
 

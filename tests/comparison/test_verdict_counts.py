@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
-from itertools import combinations
+from itertools import combinations, count
 from random import Random
 from typing import Any
 
@@ -16,7 +16,7 @@ from app.comparison.figure import PrintedFigure, validate_figure
 from app.comparison.period import parse_period
 from app.comparison.positions import compare_pair
 from app.comparison.statement import Statement
-from app.comparison.verdict_counts import count_verdicts
+from app.comparison.verdict_counts import count_verdicts, recount_verdicts
 from app.comparison.verdicts import PairComparison
 from app.enums import Verdict
 from tests.comparison.registers import HIERARCHY, draw_figure, draw_register
@@ -239,6 +239,41 @@ def test_few_positions_are_compared_one_by_one() -> None:
     assert count_verdicts(claims, HIERARCHY) == count_one_by_one(claims)
     assert count_verdicts([], HIERARCHY) == Counter()
     assert sum(count_verdicts(claims, HIERARCHY).values()) == LIMIT * (LIMIT - 1) // 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("tolerance", [None, 0.05])
+def test_counts_of_changed_positions_follow_from_those_before(seed: int, tolerance: float | None) -> None:
+    chance = random_of(seed)
+    claims = mixed_register(seed)
+    positions = dict(enumerate(chance.sample(claims, chance.randint(0, len(claims)))))
+    counts = count_verdicts(list(positions.values()), HIERARCHY, tolerance)
+    keys = count(len(claims))
+    for _ in range(6):
+        before = positions
+        changed = chance.choice([1, 1, 2, len(claims)])
+        positions = dict(list(before.items())[min(changed, chance.randint(0, 2)) :])
+        positions |= {next(keys): each for each in chance.sample(claims, changed)}
+        counts = recount_verdicts(counts, before, positions, HIERARCHY, tolerance)
+        assert counts == count_one_by_one(list(positions.values()), tolerance)
+
+
+def test_only_the_pairs_of_changed_positions_are_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = dict(enumerate(mixed_register(5)[:LIMIT]))
+    after = {number: claim for number, claim in before.items() if number} | {LIMIT: mixed_register(5)[LIMIT]}
+    counts = count_verdicts(list(before.values()), HIERARCHY)
+    compared: list[tuple[str, str]] = []
+
+    def compare_and_note(a: Statement, b: Statement, *options: Any) -> PairComparison:
+        compared.append((a.id, b.id))
+        return compare_pair(a, b, *options)
+
+    monkeypatch.setattr(verdict_counts, "compare_pair", compare_and_note)
+    assert recount_verdicts(counts, before, after, HIERARCHY) == count_one_by_one(list(after.values()))
+    assert len(compared) == 2 * (LIMIT - 1)
+    compared.clear()
+    assert recount_verdicts(counts, before, dict(before), HIERARCHY) == counts
+    assert not compared
 
 
 def test_a_claim_without_a_number_is_no_position() -> None:

@@ -6,7 +6,15 @@ import pytest
 from sqlalchemy import bindparam, column, select, table
 
 from app.database.engine import Database
-from app.database.sql import InList, OrderedJoin, compile_cached, compile_statement, fetch_rows, with_index
+from app.database.sql import (
+    InList,
+    OrderedJoin,
+    compile_cached,
+    compile_statement,
+    fetch_rows,
+    list_rows,
+    with_index,
+)
 from app.database.tables import ClaimVersion, Clock, table_of
 from app.enums import Status
 from tests.registers import DatabaseCopies, make_settings
@@ -78,4 +86,8 @@ def test_rows_are_read_with_parameters_of_python(database_copies: DatabaseCopies
         listed = select(CLAIM.c.version).where(InList(CLAIM.c.version, "some"))
         assert sorted(fetch_rows(session, listed, {"some": versions})) == sorted((each,) for each in versions)
         assert len(fetch_rows(session, seq, {"rest": 0})) == 1
+        texts = list_rows("texts").c.value
+        others = select(texts).where(texts != bindparam("left_out"))
+        assert sorted(fetch_rows(session, others, {"texts": ["a", "b", "c"], "left_out": "b"})) == [("a",), ("c",)]
+        assert fetch_rows(session, others, {"texts": [], "left_out": "b"}) == []
     database.close()

@@ -11,12 +11,14 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import ClauseElement, select
+from sqlmodel import Session
 
 from alembic import command
 from app.claims.create import record_claim, record_relation
 from app.claims.lifecycle import reinstate, retract, revise
 from app.claims.schemas import ChangeInput, ClaimInput, RelationInput, RetractionInput
+from app.claims.search.question_scope import QuestionScope
 from app.claims.serialization.input_fields import FIGURE_PLAIN_FIELDS, plain_figure_numbers
 from app.claims.supersession import load_successors
 from app.comparison.figure import PrintedFigure
@@ -30,6 +32,7 @@ from app.comparison.spread import measure_spread
 from app.comparison.statement import Statement
 from app.database.engine import alembic_config
 from app.database.snapshot import Snapshot, open_snapshot
+from app.database.sql import compile_cached, fetch_rows
 from app.database.tables import ClaimVersion, columns_of
 from app.database.transaction import WriteTransaction, write_transaction
 from app.enums import RelationType, Verdict
@@ -37,10 +40,12 @@ from app.errors import Problem
 from app.sources.queries import load_position_holders, put_source
 from app.sources.schemas import SourceInput
 from app.takedown.claims import take_down_claims
+from app.topics import candidates
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
 from app.topics.side_by_side import may_start_on
 from app.vocabulary.records import load_hierarchy
+from app.vocabulary.reference_data import get_reference_data
 from tests.examples import (
     make_claim_body,
     make_source_body,
@@ -470,3 +475,30 @@ def test_claims_that_were_there_before_are_placed_by_the_migration(register: Reg
             step(config, target)
     register.database.read_engine.dispose()
     assert_every_claim_is_placed(register)
+
+
+@pytest.mark.parametrize("as_of", [None, "seq:600"])
+def test_statements_do_not_depend_on_the_number_of_values(
+    shared_starter_register: Register, monkeypatch: pytest.MonkeyPatch, as_of: str | None
+) -> None:
+    statements: set[str] = set()
+
+    def fetch_and_note(session: Session, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[Any]:
+        statements.add(compile_cached(statement, session.connection().dialect.name))
+        return fetch_rows(session, statement, parameters)
+
+    monkeypatch.setattr(candidates, "fetch_rows", fetch_and_note)
+    with shared_starter_register.database.read() as session:
+        snapshot = open_snapshot(session, as_of)
+        reference_data = get_reference_data(session, snapshot)
+        topic = reference_data.topics["russian-casualties"]
+        others = [sorted(reference_data.slugs[kind] - {topic[kind]}) for kind in ("category", "subject", "place")]
+        counts = []
+        for sizes in ((4, 2, 5), (5, 3, 4), (7, 2, 7)):
+            names = zip(("category", "subject", "place"), others, sizes, strict=True)
+            first, second, third = ((topic[kind], *slugs[:size]) for kind, slugs, size in names)
+            scope = QuestionScope(first, second, third, (), None)
+            assert candidates.load_candidates(session, scope, snapshot, reference_data)
+            assert candidates.count_claims(session, scope, snapshot).claims
+            counts.append(len(statements))
+    assert counts == [counts[0]] * 3
