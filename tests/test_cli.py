@@ -406,9 +406,9 @@ def command_line(pid: str) -> bytes:
 
 
 def workers_of(process: Program) -> list[int]:
-    """Return the workers of a supervisor, the oldest first."""
+    """Return the workers of a supervisor, which are forked from it, the oldest first."""
     children = (Path("/proc") / str(process.pid) / "task" / str(process.pid) / "children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in command_line(child)]
+    return [int(child) for child in children if command_line(child) == command_line(str(process.pid))]
 
 
 def wait_until(true: Callable[[], bool]) -> None:

@@ -7,14 +7,20 @@ processes (`DamageRecord`).
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Event, Thread
+from threading import Thread
 
 from app.database.damage import DamageRecord
 from app.logs import logger
 
 START_DELAY_SECONDS = 5.0
 """How long after the start of the service the first check begins."""
+
+POLL_SECONDS = 1.0
+"""How often a single process looks whether a check is due or has ended."""
 
 NIGHTLY_HOUR = 3
 """The hour of local time at which the file is checked every night."""
@@ -36,22 +42,43 @@ print("; ".join(" ".join(text.split()) for text in rows))
 
 def run_quick_check(path: str) -> str | None:
     """Check an SQLite file in a child process; return what is damaged, or None. Raises `OSError` if it cannot run."""
-    child = subprocess.run(  # noqa: S603 - this program
-        [sys.executable, "-I", "-S", "-c", PROGRAM, path], capture_output=True, text=True, check=False
+    return _read_result(_start_quick_check(path))
+
+
+def _start_quick_check(path: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - this program
+        [sys.executable, "-I", "-S", "-c", PROGRAM, path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def _read_result(child: subprocess.Popen[str]) -> str | None:
+    """Wait for the end of a check; return what is damaged, or None. Raises `OSError` if it has failed."""
+    output, errors = child.communicate()
     if child.returncode:
-        raise OSError(child.stderr.strip().splitlines()[-1] if child.stderr.strip() else "the check failed")
-    found = child.stdout.strip()
+        raise OSError(errors.strip().splitlines()[-1] if errors.strip() else "the check failed")
+    found = output.strip()
     return None if found == "ok" else found
 
 
 def check_file(path: str, record: DamageRecord) -> None:
     """Check an SQLite file, and record what is damaged."""
+    with _logged_failures(path):
+        _record_result(path, record, run_quick_check(path))
+
+
+@contextmanager
+def _logged_failures(path: str) -> Iterator[None]:
     try:
-        damage = run_quick_check(path)
+        yield
     except OSError as error:
         logger.warning("the check of %s could not run: %s", os.path.basename(path), error)  # noqa: PTH119 - of a text
-        return
+
+
+def _record_result(path: str, record: DamageRecord, damage: str | None) -> None:
     if damage is None:
         logger.info("quick_check of %s found no damage", path)
         return
@@ -59,18 +86,43 @@ def check_file(path: str, record: DamageRecord) -> None:
     record.write(f"The database file {os.path.basename(path)} is damaged: {damage}.")  # noqa: PTH119 - as above
 
 
-def start_nightly_check(path: str, record: DamageRecord) -> Event:
-    """Check an SQLite file soon, and every night. Set the event that is returned to end that."""
-    stop = Event()
+class NightlyCheck:
+    """Checks an SQLite file soon, and every night, without a thread: whoever has it calls `poll` now and then."""
+
+    def __init__(self, path: str, record: DamageRecord) -> None:
+        self._path = path
+        self._record = record
+        self._child: subprocess.Popen[str] | None = None
+        self._next_at = time.monotonic() + START_DELAY_SECONDS
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a check has been started whose result is not recorded."""
+        return self._child is not None
+
+    def poll(self) -> None:
+        """Start a check that is due, or record the result of one that has ended."""
+        if self._child is None:
+            if time.monotonic() < self._next_at:
+                return
+            self._next_at = time.monotonic() + seconds_until_night(datetime.now().astimezone())
+            with _logged_failures(self._path):
+                self._child = _start_quick_check(self._path)
+        elif self._child.poll() is not None:
+            child, self._child = self._child, None
+            with _logged_failures(self._path):
+                _record_result(self._path, self._record, _read_result(child))
+
+
+def start_nightly_check(check: NightlyCheck) -> None:
+    """Poll a check in a thread, as long as this process runs."""
 
     def run() -> None:
-        seconds = START_DELAY_SECONDS
-        while not stop.wait(seconds):
-            check_file(path, record)
-            seconds = seconds_until_night(datetime.now().astimezone())
+        while True:
+            time.sleep(POLL_SECONDS)
+            check.poll()
 
     Thread(target=run, daemon=True, name="quick_check").start()
-    return stop
 
 
 def seconds_until_night(now: datetime) -> float:

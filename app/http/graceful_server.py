@@ -2,24 +2,36 @@
 
 Uvicorn closes its port at once: connections that it has not accepted yet are reset, and so are those whose request has
 not arrived. These classes accept what is waiting first, and answer it (with a 503, see `app/http/shutdown.py`).
+
+On Linux the workers are forked from the supervisor, which has imported the application. So it is imported once for all
+workers, and they share the memory of its modules. The supervisor has no threads and no connections that a fork would
+copy. Elsewhere each worker is a new process, which imports it.
 """
 
 import asyncio
 import logging
 import os
 import signal
+import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from multiprocessing import Pipe, get_context
 from pickle import UnpicklingError
 from socket import socket
 from types import FrameType
 from typing import Any, ClassVar
 
 from uvicorn import Config, Server
+from uvicorn._subprocess import subprocess_started
 from uvicorn.supervisors import multiprocess
 
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import GRACE_SECONDS, MAX_REQUEST_SECONDS, SIGNALS
+
+FORKS_WORKERS = sys.platform == "linux"
+"""Whether workers are forked. The system libraries of macOS do not work in a forked process."""
 
 PING_POLL_SECONDS = 0.05
 """How often a supervisor that waits for a sign of life of a worker looks whether it is stopping."""
@@ -123,6 +135,37 @@ class _WorkerProcess(multiprocess.Process):
 
     is_stopping: ClassVar[bool] = False
 
+    def __init__(self, config: Config, sockets: list[socket], on_fork: Callable[[], None]) -> None:
+        if not FORKS_WORKERS:
+            super().__init__(config, sockets)
+            return
+        self._on_fork = on_fork
+        self.config = config
+        self._server: Server | None = None
+        self.parent_conn, self.child_conn = Pipe()
+        self.process: Any = get_context("fork").Process(target=self._run_forked, args=(sockets,))
+
+    def start(self) -> None:
+        """Start the process. A signal that arrives meanwhile is not handled in the worker by what handles it here."""
+        if not FORKS_WORKERS:
+            super().start()
+            return
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, multiprocess.SIGNALS)
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+    def _run_forked(self, sockets: list[socket]) -> None:
+        """Serve in a forked process, which has the signal handlers and the blocked signals of the supervisor."""
+        for number in multiprocess.SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, multiprocess.SIGNALS)
+        self._on_fork()
+        subprocess_started(self.config, self.target, sockets, stdin_fileno=None)
+
     def ping(self, timeout: float = 5) -> bool:
         """Return whether the worker responds in time, or is told to end."""
         deadline = time.monotonic() + timeout
@@ -152,11 +195,25 @@ class WorkerSupervisor(multiprocess.Multiprocess):
     """A supervisor that passes a signal on at once, and closes its own copy of the port when it stops the workers.
 
     Uvicorn looks for signals twice a second, and not while a worker does not respond.
+
+    Args:
+        config: The configuration of the workers.
+        sockets: The port.
+        on_fork: Called in a forked worker before it serves.
+        on_tick: Called in the supervisor about twice a second.
     """
 
-    def __init__(self, config: Config, sockets: list[socket]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket],
+        *,
+        on_fork: Callable[[], None],
+        on_tick: Callable[[], None],
+    ) -> None:
         super().__init__(config, sockets)
-        multiprocess.Process = _WorkerProcess  # type: ignore[misc] # the class that the supervisor starts
+        multiprocess.Process = partial(_WorkerProcess, on_fork=on_fork)  # type: ignore[misc,assignment] # which it starts
+        self._on_tick = on_tick
         for number in SIGNALS:
             signal.signal(number, self._pass_on)
 
@@ -169,6 +226,11 @@ class WorkerSupervisor(multiprocess.Multiprocess):
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGTERM)
         self._close_port()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace each worker that has ended or does not respond."""
+        self._on_tick()
+        super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         """Stop the workers, and close the port."""

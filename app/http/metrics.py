@@ -20,7 +20,20 @@ from app.http.middleware import BUCKET_SECONDS, OUTCOME_METRICS, RequestCounters
 from app.http.worker_metrics import Family, FamilyKind, WorkerFiles, merge_families
 
 REQUEST_LABELS = ("route", "method", "status")
-STARTED_AT = time.time()
+
+
+class _ProcessStart:
+    """When this process started, as Unix time. A forked worker has started when it was forked."""
+
+    seconds = time.time()
+
+    @classmethod
+    def note(cls) -> None:
+        """Note that the process starts now."""
+        cls.seconds = time.time()
+
+
+os.register_at_fork(after_in_child=_ProcessStart.note)
 
 
 class MetricsCollector:
@@ -94,7 +107,9 @@ class MetricsCollector:
         )
         yield _gauge("counterclaim_process_threads", "Threads of the process.", memory["Threads"])
         yield _gauge("counterclaim_process_open_files", "Open files and connections of the process.", _open_files())
-        yield _gauge("counterclaim_process_start_time_seconds", "When the process started, as Unix time.", STARTED_AT)
+        yield _gauge(
+            "counterclaim_process_start_time_seconds", "When the process started, as Unix time.", _ProcessStart.seconds
+        )
         yield _counter("counterclaim_process_cpu_seconds", "CPU time of the workers.", time.process_time())
 
     def _database_metrics(self) -> Iterator[Family]:

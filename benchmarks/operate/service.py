@@ -103,9 +103,10 @@ class Service:
         assert self.process is not None  # noqa: S101
         if self.workers == 1:
             return [self.process.pid]
-        # The process that tracks shared objects is a child, too.
+        # The check of an SQLite file is a child, too; workers are forked, and have the command line of their parent.
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        command = Path(f"/proc/{self.process.pid}/cmdline").read_bytes()
+        return [int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_bytes() == command]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the service, and wait until it has ended."""
