@@ -8,6 +8,7 @@ class DescribedEnum(str, Enum):
     """An enumeration whose values have definitions: `SourceKind.media.definition`."""
 
     definition: str
+    _value_: str
 
     def __new__(cls, value: str, definition: str = "") -> Self:
         """Create the member from its value, and store the definition on it."""
@@ -18,7 +19,7 @@ class DescribedEnum(str, Enum):
 
     def __str__(self) -> str:
         """Return the value as it appears in URLs, JSON and CSV."""
-        return str(self.value)
+        return self._value_
 
 
 class Proposition(DescribedEnum):

@@ -71,6 +71,8 @@ class DateSpan:
         EDTF defines no width for a qualifier. The padding only decides whether a verdict depends on the exact day
         (`end_uncertain`); it is never part of a response.
         """
+        if not self.is_qualified:
+            return self
         return replace(
             self,
             earliest=_shift_start(self.earliest, self.precision, -self.padding_units),
@@ -213,6 +215,8 @@ def possible_end_days(period: EdtfPeriod, aggregation: str) -> DayRange:
     if aggregation in _AGGREGATIONS_UP_TO_A_DAY:
         return span.padded_span.earliest, span.padded_span.latest
     earliest, latest = span.possible_last_days
+    if not span.is_qualified:
+        return earliest, latest
     return _shift_end(earliest, span.precision, -span.padding_units), _shift_end(
         latest, span.precision, span.padding_units
     )
@@ -230,6 +234,8 @@ def possible_start_days(period: EdtfPeriod, aggregation: str) -> DayRange | None
     if aggregation in _AGGREGATIONS_UP_TO_A_DAY:
         return span.padded_span.earliest, span.padded_span.latest
     earliest, latest = span.possible_first_days
+    if not span.is_qualified:
+        return earliest, latest
     return _shift_start(earliest, span.precision, -span.padding_units), _shift_start(
         latest, span.precision, span.padding_units
     )

@@ -239,6 +239,7 @@ _OTHER_MEASURES: Final = frozenset(
 )
 
 
+@lru_cache(maxsize=256)
 def has_fractions(unit: str) -> bool:
     """Return whether a unit is a measure, which has fractions. All others, such as `persons`, are counted whole."""
     if unit in {PERCENT, TIMES} or unit in DIMENSIONS or dimension_of(unit) is not None:

@@ -1,6 +1,7 @@
 """The reader of wordings for sentences, and the rule for wordings that are relative to something else."""
 
 import re
+from functools import cache
 from typing import Final
 
 from app.comparison.figure import PrintedFigure
@@ -61,4 +62,12 @@ def find_relative_wording(text: str) -> str | None:
     certain.
     """
     words = " ".join(text.translate(_CHARACTER_REPLACEMENTS).lower().split())
-    return next((unit for unit, pattern in _RELATIVE_PATTERNS if re.search(pattern, words)), None)
+    if not any(map(str.isalpha, words)):
+        return None  # each pattern contains a word
+    return next((unit for unit, pattern in _compile_relative_patterns() if pattern.search(words)), None)
+
+
+@cache
+def _compile_relative_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the unit and the pattern of each relative wording. They are compiled with their first use."""
+    return tuple((unit, re.compile(pattern)) for unit, pattern in _RELATIVE_PATTERNS)

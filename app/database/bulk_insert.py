@@ -1,6 +1,7 @@
 """Bulk insert of new records in one transaction: COPY on PostgreSQL, multi-row INSERT on SQLite."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select, update
@@ -136,5 +137,5 @@ class BulkInsert:
         rows_per_statement = MAX_STATEMENT_PARAMETERS // len(names)
         for start in range(0, len(rows), rows_per_statement):
             batch = rows[start : start + rows_per_statement]
-            values = tuple(value for row in batch for value in row)
+            values = tuple(chain.from_iterable(batch))
             connection.exec_driver_sql(insert + ", ".join([row_placeholders] * len(batch)), values)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import filterfalse
 
 WORD_PATTERN = re.compile(r"\w+")
 
@@ -26,4 +27,4 @@ def fold_text(text: str) -> str:
         return text.lower()
     # NFKD separates a letter from its accents, which are then removed.
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
+    return "".join(filterfalse(unicodedata.combining, decomposed))

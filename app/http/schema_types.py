@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 from urllib.parse import urlsplit
@@ -100,7 +100,9 @@ class Input(BaseModel):
                 )
             return value
         if isinstance(value, str):
-            return value if is_recorded(info) else check_text(value)
+            # The search comes first, and not in a function: most texts of an import go no further.
+            is_accepted = REFUSED_CHARACTERS.search(value, 0, MAX_CHECKED_CHARACTERS) is None or is_recorded(info)
+            return value if is_accepted else check_text(value)
         if isinstance(value, list) and not is_recorded(info):
             return [check_text(item) if isinstance(item, str) else item for item in value]
         return value
@@ -196,8 +198,12 @@ RunningText = Annotated[
 
 def _normalize_address(text: str, info: ValidationInfo) -> str:
     """Return a URL that a client can open, with its host in lower case and without the default port of its scheme."""
-    if is_recorded(info):
-        return text
+    return text if is_recorded(info) else _normalize_url(text)
+
+
+@lru_cache(maxsize=1_024)
+def _normalize_url(text: str) -> str:
+    """Return a URL as `_normalize_address` does. The rows of an import cite few addresses, each of them often."""
     try:
         url = urlsplit(text)
         port = url.port

@@ -245,14 +245,16 @@ def quote_holds(quote: str, figure: PrintedFigure, context: WordingContext) -> b
 
 def _contains_words(text: str, words: str) -> bool:
     """Return whether a text contains words as a whole: "1,351" is not in "11,351" or "1,351,000"."""
-    for match in re.finditer(re.escape(words), text):
-        before, after = text[: match.start()][-2:], text[match.end() :][:2]
+    end = 0
+    while (start := text.find(words, end)) >= 0:
+        end = start + len(words)
+        before, after = text[:start][-2:], text[end : end + 2]
         cuts_before = (
             words[0].isdigit() and bool(re.search(r"[0-9]$|[0-9][.,' ]$", before)) and not before.endswith(" ")
         )
         cuts_after = words[-1].isdigit() and bool(re.match(r"[0-9]|[.,'][0-9]", after))
         cuts_word = (words[0].isalpha() and before[-1:].isalpha()) or (words[-1].isalpha() and after[:1].isalpha())
-        following = re.match(r"[a-z]+", text[match.end() :])
+        following = re.match(r"[a-z]+", text[end:])
         is_ordinal = words[-1].isdigit() and following is not None and following[0] in _ORDINAL_ENDINGS
         if not (cuts_before or cuts_after or is_ordinal or (cuts_word and words.isascii())):
             return True

@@ -3,7 +3,7 @@
 The fingerprint of a claim does not depend on these fields, so a row that changes one of them has the same fingerprint.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from typing import Any, Final
@@ -53,7 +53,7 @@ def stated_in_json(data: Mapping[str, Any]) -> dict[str, Any]:
     return stated
 
 
-def stated_in_cells(cells: Mapping[str, str], header: Sequence[str]) -> dict[str, Any]:
+def stated_in_cells(cells: Mapping[str, str], header: Container[str]) -> dict[str, Any]:
     """Return the compared fields that a row of a claims file states, by path. `cells` are those that are not empty."""
     return {path: cells.get(column) for column, path in _PATH_OF_COLUMN.items() if column in header}
 
@@ -80,6 +80,8 @@ def find_ignored_fields(
         return [path for path, value in register_fields.items() if value != _show_register_field(recorded[path])]
     ignored = list(register_fields)
     for path, value in stated.items():
+        if value is None:
+            continue
         parent, _, name = path.rpartition(".")
         is_lost = path in SUCCESSOR_FIELDS or (parent == "confidence" and claim_input.confidence is None)
         owner = {"source": source, "period": period}.get(parent)

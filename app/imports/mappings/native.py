@@ -129,7 +129,9 @@ class NativeRowMapper:
             _check_header(header)
             self._header = header
         cells = {
-            name: _strip_formula_guard(text) for name, cell in data.items() if (text := _cell_text(name, cell)) != ""
+            name: _strip_formula_guard(text)
+            for name, cell in data.items()
+            if cell != "" and (text := _cell_text(name, cell)) != ""
         }
         _read_words(cells)
         status = cells.get("status")
@@ -153,7 +155,7 @@ class NativeRowMapper:
             id=_check_id(cells.get("id")),
             is_retracted=status == "retracted",
             retracted_on=_read_retraction(cells.get("retracted_on"), status),
-            stated=stated_in_cells(cells, header),
+            stated=stated_in_cells(cells, data),
             register_fields=register_fields_of(cells),
             revision=_read_revision(cells.get("revision")),
             has_names=True,

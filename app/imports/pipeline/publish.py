@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session
 from uuid_utils import uuid7
@@ -193,7 +193,10 @@ def write_documents(bulk: BulkInsert, documents: Iterable[dict[str, Any]], encod
 def write_claims(
     bulk: BulkInsert, pending: Iterable[tuple[str, dict[str, Any]]], encoders: RowEncoders, series: str | None
 ) -> list[dict[str, Any]]:
-    """Write claims, citations and assessments; return the updates of imported rows that exist already."""
+    """Write claims, citations and assessments; return the updates of imported rows that exist already.
+
+    They are the parameters of the statement in `update_imported_rows`.
+    """
     updates: list[dict[str, Any]] = []
     question_positions = [encoders.claim.column_names.index(name) for name in QUESTION_COLUMNS]
     for claim, writes in pending:
@@ -215,12 +218,12 @@ def write_claims(
             if exists:
                 updates.append(
                     {
-                        "key": key,
-                        "print": fingerprint,
-                        "written": recorded_fingerprint,
-                        "claim": claim,
-                        "vintage": date.fromisoformat(vintage),
-                        "seq": bulk.transaction.seq,
+                        "same_key": key,
+                        "same_print": fingerprint,
+                        "new_written": recorded_fingerprint,
+                        "new_claim": claim,
+                        "new_vintage": date.fromisoformat(vintage),
+                        "new_seq": bulk.transaction.seq,
                     }
                 )
             else:
@@ -229,11 +232,14 @@ def write_claims(
 
 
 def update_imported_rows(transaction: WriteTransaction, series: str | None, updates: Sequence[dict[str, Any]]) -> None:
-    """Update the imported rows that a newer file repeats."""
+    """Update the imported rows that a newer file repeats, with one statement that is executed for each of them."""
+    if not updates:
+        return
     row = table_of(ImportedRow).c
-    for columns in updates:
-        is_same_row = (row.series == series) & (row.key == columns.pop("key")) & (row.print == columns.pop("print"))
-        transaction.session.execute(update(table_of(ImportedRow)).where(is_same_row).values(columns))
+    is_same_row = (row.key == bindparam("same_key")) & (row.print == bindparam("same_print"))
+    new_values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("written", "claim", "vintage", "seq")}
+    statement = update(table_of(ImportedRow)).where(row.series == series, is_same_row).values(new_values)
+    transaction.session.execute(statement, list(updates))
 
 
 def write_relations(

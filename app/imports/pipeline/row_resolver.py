@@ -56,7 +56,8 @@ class RowResolver:
         vintage: date | None,
     ) -> ResolvedClaim | str:
         """Return the resolved claim, or the reason for which its row is refused."""
-        validated, day = candidate.validated, vintage or lookup.today
+        validated, today = candidate.validated, lookup.today
+        day = vintage or today
         previous_rows = existing.previous_rows.get(validated.key or "", [])
         decision = self._reconcile(candidate, existing, pending, previous_rows, day)
         if isinstance(decision, str):
@@ -85,7 +86,7 @@ class RowResolver:
         if resolved.is_current:
             is_restated = validated.key in existing.restated_keys
             resolved.writes.update(
-                self._imported_row_writes(resolved, previous_rows, vintage, lookup.today, is_restated=is_restated)
+                self._imported_row_writes(resolved, previous_rows, vintage, today, is_restated=is_restated)
             )
         return resolved
 

@@ -1,14 +1,14 @@
 """The check for conflicting transcriptions: a source has two figures for the same question on the same day."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from typing import Any
 
 from sqlalchemy import TextClause, select, text
 from sqlmodel import Session
 
 from app.database.snapshot import Snapshot
-from app.database.sql import batch_values
-from app.database.tables import ClaimVersion, columns_of
+from app.database.sql import VALUES_PER_QUERY, batch_values, fetch_rows
+from app.database.tables import VISIBLE_CLAIM, ClaimVersion, columns_of
 from app.enums import Status
 from app.imports.pipeline.candidates import ClaimColumns, ResolvedClaim
 from app.imports.pipeline.matching import describe_time_series
@@ -23,11 +23,6 @@ COMPARED_COLUMNS = (
     *("relative_to", "unit", "proposition"),
 )
 """The other columns that they share."""
-
-STATEMENTS_PER_QUERY = 200
-
-STATEMENT_PARAMETERS = [[f"{name}{n}" for name in STATEMENT_COLUMNS] for n in range(STATEMENTS_PER_QUERY)]
-"""The parameter names of each statement in a query."""
 
 StatementKey = tuple[str, ...]
 
@@ -62,8 +57,8 @@ def _find_other_transcriptions(
     statement_keys = list(indexes)
     ids = [
         id_
-        for start in checked(range(0, len(statement_keys), STATEMENTS_PER_QUERY), check)
-        for id_ in _find_claim_ids(session, statement_keys[start : start + STATEMENTS_PER_QUERY])
+        for start in checked(range(0, len(statement_keys), VALUES_PER_QUERY), check)
+        for id_ in _find_claim_ids(session, statement_keys[start : start + VALUES_PER_QUERY])
     ]
     statement = select(
         claim.id, claim.magnitude, *(claim[name] for name in (*STATEMENT_COLUMNS, *COMPARED_COLUMNS))
@@ -78,35 +73,39 @@ def _find_other_transcriptions(
                     yield index, other["id"], other["magnitude"]
 
 
-def _find_claim_ids(session: Session, statement_keys: Sequence[StatementKey]) -> Sequence[str]:
-    """Return the ids of the claims about these statements, of which there are at most `STATEMENTS_PER_QUERY`."""
-    padded = [*statement_keys, *[statement_keys[0]] * (STATEMENTS_PER_QUERY - len(statement_keys))]
-    parameters = {
-        f"{name}{n}": value
-        for n, stated in enumerate(padded)
-        for name, value in zip(STATEMENT_COLUMNS, stated, strict=True)
-    }
-    query = _statement_query(session.get_bind().dialect.name)
-    return [str(id_) for id_ in session.execute(query, parameters).scalars()]
+def _find_claim_ids(session: Session, statement_keys: Sequence[StatementKey]) -> list[str]:
+    """Return the ids of the claims about these statements."""
+    dialect = session.get_bind().dialect.name
+    rows = fetch_rows(session, STATEMENT_QUERIES[dialect], statement_parameters(statement_keys, dialect))
+    return [str(id_) for (id_,) in rows]
 
 
-@cache
-def _statement_query(dialect: str) -> TextClause:
-    """Return the query for the claims about `STATEMENTS_PER_QUERY` statements.
+def statement_parameters(statement_keys: Sequence[StatementKey], dialect: str) -> dict[str, Any]:
+    """Return the parameters of `STATEMENT_QUERIES`: one list of statements, or a list for each of their columns."""
+    if dialect == "sqlite":
+        return {"statements": list(statement_keys)}
+    return dict(zip(STATEMENT_COLUMNS, map(list, zip(*statement_keys, strict=True)), strict=True))
 
-    With the join, each statement is a search in the index of category, subject, place and date. With row values after
-    IN, SQLite would read every claim of the source. The text is cached, because SQLAlchemy would compile an equivalent
-    query again for every batch.
+
+def _build_statement_query(stated: str) -> TextClause:
+    """Return the query for the claims about statements; `stated` selects the columns of the statements.
+
+    With the join and the condition of its index, each statement is a search by category, subject, place and date. With
+    row values after IN, SQLite would read every claim of the source.
     """
-    date_parameter = "CAST(:{} AS DATE)" if dialect == "postgresql" else ":{}"
-    rows = ", ".join(
-        "("
-        + ", ".join((date_parameter if name.startswith("date") else ":{}").format(name) for name in parameters)
-        + ")"
-        for parameters in STATEMENT_PARAMETERS
-    )
     is_same = " AND ".join(f"claim.{name} = stated.{name}" for name in STATEMENT_COLUMNS)
     return text(
-        f"WITH stated ({', '.join(STATEMENT_COLUMNS)}) AS (VALUES {rows}) "  # noqa: S608 - names of our own columns
-        f"SELECT DISTINCT claim.id FROM stated CROSS JOIN claim WHERE {is_same} AND claim.until_seq IS NULL"
+        f"WITH stated ({', '.join(STATEMENT_COLUMNS)}) AS ({stated}) "  # noqa: S608 - names of our own columns
+        f"SELECT DISTINCT claim.id FROM stated CROSS JOIN claim WHERE {is_same} AND {VISIBLE_CLAIM}"
     )
+
+
+_SQLITE_VALUES = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(STATEMENT_COLUMNS)))
+_POSTGRESQL_ARRAYS = ", ".join(
+    f"CAST(:{name} AS {'date' if name == 'date' else 'text'}[])" for name in STATEMENT_COLUMNS
+)
+STATEMENT_QUERIES = {
+    "sqlite": _build_statement_query(f"SELECT {_SQLITE_VALUES} FROM json_each(:statements)"),  # noqa: S608 - as above
+    "postgresql": _build_statement_query(f"SELECT * FROM unnest({_POSTGRESQL_ARRAYS})"),  # noqa: S608 - as above
+}
+"""The query by dialect. Its text does not depend on the number of statements."""

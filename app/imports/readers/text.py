@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Final
@@ -25,6 +26,10 @@ SAMPLE_BYTES: Final = 1 << 16
 MAX_BAD_BYTES_RATIO: Final = 4
 """Invalid bytes per valid multi-byte sequence up to which a file counts as UTF-8 with errors."""
 
+NOT_ASCII: Final = re.compile("[^\x00-\x7f]")
+ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
+"""An invalid byte, as the error handler `surrogateescape` decodes it."""
+
 
 def detect_encoding(stream: UnpackedStream) -> str:
     """Return Python's name of the encoding: by byte order mark, else UTF-8, else a guess from the non-ASCII lines.
@@ -42,8 +47,8 @@ def detect_encoding(stream: UnpackedStream) -> str:
     data += stream.read()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     text = decoder.decode(data)
-    bad = sum("\udc80" <= letter <= "\udcff" for letter in text)
-    good = sum(letter > "\x7f" for letter in text) - bad
+    bad = len(ESCAPED_BYTE.findall(text))
+    good = len(NOT_ASCII.findall(text)) - bad
     if good * MAX_BAD_BYTES_RATIO >= bad:
         return "utf-8"
     sample = b"\n".join(line for line in data.splitlines() if not line.isascii())[:SAMPLE_BYTES]
