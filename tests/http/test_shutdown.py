@@ -31,10 +31,18 @@ ROWS_READ_FOR_SECONDS = 20_000
 
 
 @pytest.fixture(scope="module")
-def fleet(database_copies: DatabaseCopies) -> Iterator[ServerGroup]:
-    """One server process, which a test may stop; it is started again for the next one."""
+def server_group(database_copies: DatabaseCopies) -> Iterator[ServerGroup]:
+    """One server process."""
     with run_servers(database_copies, 1) as servers:
         yield servers
+
+
+@pytest.fixture
+def fleet(server_group: ServerGroup) -> ServerGroup:
+    """One server process, which a test may stop. It is started again where a test has failed before it did so."""
+    if server_group.servers[0].process is None:
+        server_group.servers[0].start()
+    return server_group
 
 
 @pytest.fixture(scope="module")
