@@ -150,8 +150,10 @@ def _build_record(row: StoredRow) -> dict[str, Any] | None:
 def _read_claim_records(session: Session, rows: Sequence[StoredRow]) -> dict[int, dict[str, Any] | None]:
     citation = columns_of(CitationVersion)
     statement = select(*citation).where(citation.claim.in_({row["id"] for row in rows})).order_by(citation.id)
-    citation_rows = session.execute(statement).mappings().all()
-    return {row["seq"]: _build_claim_record(row, citation_rows) for row in rows}
+    citations: dict[str, list[StoredRow]] = defaultdict(list)
+    for citation_row in session.execute(statement).mappings():
+        citations[citation_row["claim"]].append(citation_row)
+    return {row["seq"]: _build_claim_record(row, citations[row["id"]]) for row in rows}
 
 
 def _build_claim_record(row: StoredRow, citation_rows: Sequence[StoredRow]) -> dict[str, Any] | None:
@@ -161,9 +163,7 @@ def _build_claim_record(row: StoredRow, citation_rows: Sequence[StoredRow]) -> d
     citations = [
         _build_citation_record(citation)
         for citation in citation_rows
-        if citation["claim"] == row["id"]
-        and citation["seq"] <= seq
-        and (citation["until_seq"] is None or citation["until_seq"] > seq)
+        if citation["seq"] <= seq and (citation["until_seq"] is None or citation["until_seq"] > seq)
     ]
     state = {"id": row["id"], "status": row["status"], "retracted_on": row["retracted_on"]}
     state["import_id"] = row["import_id"]

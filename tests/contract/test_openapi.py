@@ -53,6 +53,10 @@ def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
 def test_the_committed_document_is_the_one_that_is_served(shared_starter_register: Register) -> None:
     committed = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
     assert shared_starter_register.get("/openapi.json").json() == orjson.loads(committed)
+
+
+def test_the_committed_document_is_that_of_the_routes() -> None:
+    committed = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
     assert committed == document_text(), AGAIN
     assert committed == document_text(), "the same a second time"
 

@@ -498,6 +498,7 @@ def test_statements_do_not_depend_on_the_number_of_values(
             names = zip(("category", "subject", "place"), others, sizes, strict=True)
             first, second, third = ((topic[kind], *slugs[:size]) for kind, slugs, size in names)
             scope = QuestionScope(first, second, third, (), None)
+            shared_starter_register.database.caches.remove(candidates.CANDIDATES)  # which other tests have read
             assert candidates.load_candidates(session, scope, snapshot, reference_data)
             assert candidates.count_claims(session, scope, snapshot).claims
             counts.append(len(statements))
