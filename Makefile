@@ -15,8 +15,8 @@ EXAMPLES ?= 5
 SECONDS ?= 14
 FROZEN ?= 30
 SPEED ?= 60
-# Of the tests: they wait for servers and PostgreSQL, and as many processes as cores leave a fifth of them idle.
-PROCESSES ?= 4
+# Of the tests: they wait for servers and PostgreSQL, and two processes leave a fifth of two cores idle.
+PROCESSES ?= 3
 BIN := .venv/bin
 # The tests start the program several hundred times, so the compiled modules are kept.
 unexport PYTHONDONTWRITEBYTECODE
