@@ -55,7 +55,7 @@ def render(outcomes: Sequence[Outcome], rules: Sequence[str], notes: Sequence[st
         "`make operate` starts the service with one worker and two, on SQLite and on PostgreSQL, and lets its database, its disk or a worker",
         "fail while clients ask. A cell has the answers (status and reason, most frequent first) and the longest time. *Back* is the time from",
         "the end of the failure until every kind of request succeeds. *Lost* counts acknowledged writes that are not there, there twice, or there",
-        "although they were refused. *Bare* is the longest time of a server that does nothing, beside the others: the machine was busy.",
+        "although they were refused. *Bare* is the longest time of a server that does nothing, beside the others.",
         "",
     ]
     lines += [f"- {note}" for note in notes]
