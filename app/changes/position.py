@@ -24,30 +24,33 @@ def format_position(epoch: int, seq: int) -> str:
 
 
 def resolve_position(
-    session: Session, position: int | str, snapshot: Snapshot, name: str, *, default_epoch: int | None = None
+    session: Session, position: int | str, snapshot: Snapshot, name: str, location: str = "query"
 ) -> int:
-    """Return the `seq` of a position that a client names in the parameter `name`.
+    """Return the `seq` of a position that a client names.
 
     Args:
         session: A session on the state of `snapshot`.
         position: `SEQ` or `EPOCH:SEQ`.
         snapshot: The state of the register.
-        name: The name of the parameter.
-        default_epoch: The epoch of a position that names none.
+        name: The name of the parameter. If it is not `after`, a position without an epoch is of the first one.
+        location: Where the parameter is: `query` or `header`.
 
     Raises:
         HistoryForked: The register does not have that change any more.
         InvalidRequest: The register has not reached the position.
     """
     named, _, number = str(position).rpartition(":")
-    seq, epoch = int(number), int(named) if named else default_epoch
+    seq, epoch = int(number), int(named or 1) if named or name != "after" else None
     if epoch is None and seq <= snapshot.latest_seq:
         return seq
     epochs = read_epochs(session)
     latest = epochs[-1]
-    fork = None if epoch is None else find_fork(epochs, epoch, seq)
-    if fork is None and epoch is None and latest.number > 1:
-        fork = latest
+    if epoch is not None:
+        fork = find_fork(epochs, epoch, seq)
+    elif latest.number > 1:
+        fork = latest  # it may be of a history that is lost
+    else:
+        fork = None
     if fork is not None:
         raise history_forked(fork, epoch, seq, latest.number)
     if epoch is not None and epoch > latest.number:
@@ -56,4 +59,4 @@ def resolve_position(
         detail = f"The register is at seq {snapshot.latest_seq}; it has not reached {seq}."
     else:
         return seq
-    raise invalid_field(name, detail, hint="start again with `after=0` if the register was replaced", location="query")
+    raise invalid_field(name, detail, hint="start again with `after=0` if the register was replaced", location=location)

@@ -55,22 +55,20 @@ def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Pa
         QueryTooBroad: There are too many changes to count.
     """
     change = columns_of(Change)
-    first = resolve_position(session, query.after, snapshot, "after")
-    after = resolve_position(session, query.cursor, snapshot, "cursor", default_epoch=1) if query.cursor else first
+    name, position = ("cursor", query.cursor) if query.cursor else ("after", query.after)
+    after = resolve_position(session, position, snapshot, name)
     statement = select(*change)
     if query.kind:
         statement = statement.where(change.kind.in_([str(kind) for kind in query.kind]))
-    total = _count_all(query, first, snapshot) if query.total else None
     if query.topic:
         statement = statement.where(concerns_topics(session, query.topic, snapshot))
+    total = _count_total(session, query, statement, snapshot) if query.total else None
     limit = query.limit or DEFAULT_LIMIT
     is_filtered = bool(query.kind or query.topic)
     rows, end = _search(session, statement, range(after, snapshot.seq), limit + 1, is_filtered=is_filtered)
     if len(rows) > limit:
         rows, end = rows[:limit], rows[limit - 1]["seq"]
     cursor = format_position(latest_epoch(session), end) if end < snapshot.seq else None
-    if total is None:
-        total = count_total(session, statement.where(change.seq > first, change.seq <= snapshot.seq), query)
     return Page(build_change_rows(session, rows, snapshot), snapshot.seq, cursor, total)
 
 
@@ -94,18 +92,20 @@ def _search(
     return rows, start
 
 
-def _count_all(query: ChangeQuery, after: int, snapshot: Snapshot) -> int | None:
-    """Return the number of changes after `after`: the log has no gaps. None: those that match have to be counted.
+def _count_total(session: Session, query: ChangeQuery, statement: Select[Any], snapshot: Snapshot) -> int | None:
+    """Return the number of rows of a statement after `query.after`. Without a filter, each `seq` has one.
 
     Raises `QueryTooBroad` if that would read too many changes.
     """
+    after = resolve_position(session, query.after, snapshot, "after")
     following = max(0, snapshot.seq - after)
     if not (query.kind or query.topic):
         return following
     if following > MAX_COUNTED_CHANGES:
         detail = f"There are more than {MAX_COUNTED_CHANGES:,} changes after {after}, too many to count some of them."
         raise QueryTooBroad(detail, hint="leave `total` out, or set a later `after`")
-    return None
+    seq = columns_of(Change).seq
+    return count_total(session, statement.where(seq > after, seq <= snapshot.seq), query)
 
 
 def build_change_rows(session: Session, rows: Sequence[StoredRow], snapshot: Snapshot) -> list[dict[str, Any]]:

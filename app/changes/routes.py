@@ -231,7 +231,7 @@ def _read_start(db: Database, query: StreamQuery, last_event_id: str | None) -> 
         check_topics(session, query.topic, snapshot)
         seq = snapshot.seq
         if last_event_id:
-            seq = resolve_position(session, last_event_id, snapshot, "Last-Event-ID", default_epoch=1)
+            seq = resolve_position(session, last_event_id, snapshot, "Last-Event-ID", "header")
         elif query.after is not None:
             seq = resolve_position(session, query.after, snapshot, "after")
         return latest_epoch(session), seq

@@ -66,7 +66,7 @@ def find_fork(epochs: Sequence[Epoch], number: int, seq: int) -> Epoch | None:
 
 
 def history_forked(fork: Epoch, epoch: int | None, seq: int, latest: int) -> HistoryForked:
-    """Return the problem of a request that names a change before a fork. `epoch` is that of the change, if named."""
+    """Return the problem of a request that names a change which was lost in a fork. `epoch` is its epoch, if named."""
     change = f"change {seq}" if epoch is None else f"change {seq} of epoch {epoch}"
     return HistoryForked(
         f"The history of the register forked after seq {fork.forked_seq}. It does not have {change}.",

@@ -159,3 +159,13 @@ def test_a_follower_ends_equal_to_the_register(register: Register) -> None:
     assert follower.records.keys() == served.keys()
     for id_, record in follower.records.items():
         assert record == register.get(f"/v1/documents/{id_}").json()
+
+
+def test_a_cursor_overrides_a_position_that_is_not_reached(forked: Register) -> None:
+    assert forked.get("/v1/changes?after=99&cursor=2:3").json()["data"][0]["seq"] == 4
+    assert_problem(forked.get("/v1/changes?after=99&cursor=2:3&total=true"), 409, "history_forked")
+
+
+def test_an_event_id_that_is_not_reached_is_a_fault_of_the_header(register: Register) -> None:
+    problem = assert_problem(register.get("/v1/changes/stream", headers={"Last-Event-ID": "7"}), 422)
+    assert (problem["errors"][0]["location"], problem["errors"][0]["pointer"]) == ("header", "#/Last-Event-ID")
