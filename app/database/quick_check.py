@@ -8,8 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Thread
 
@@ -64,54 +62,34 @@ def _read_result(child: subprocess.Popen[str]) -> str | None:
     return None if found == "ok" else found
 
 
-def check_file(path: str, record: DamageRecord) -> None:
-    """Check an SQLite file, and record what is damaged."""
-    with _logged_failures(path):
-        _record_result(path, record, run_quick_check(path))
-
-
-@contextmanager
-def _logged_failures(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        logger.warning("the check of %s could not run: %s", os.path.basename(path), error)  # noqa: PTH119 - of a text
-
-
-def _record_result(path: str, record: DamageRecord, damage: str | None) -> None:
-    if damage is None:
-        logger.info("quick_check of %s found no damage", path)
-        return
-    logger.error("the database file %s is damaged: %s", path, damage)
-    record.write(f"The database file {os.path.basename(path)} is damaged: {damage}.")  # noqa: PTH119 - as above
-
-
 class NightlyCheck:
     """Checks an SQLite file soon, and every night, without a thread: whoever has it calls `poll` now and then."""
 
     def __init__(self, path: str, record: DamageRecord) -> None:
         self._path = path
+        self._name = os.path.basename(path)  # noqa: PTH119 - of a text
         self._record = record
         self._child: subprocess.Popen[str] | None = None
         self._next_at = time.monotonic() + START_DELAY_SECONDS
 
-    @property
-    def is_running(self) -> bool:
-        """Return whether a check has been started whose result is not recorded."""
-        return self._child is not None
-
     def poll(self) -> None:
-        """Start a check that is due, or record the result of one that has ended."""
-        if self._child is None:
-            if time.monotonic() < self._next_at:
-                return
-            self._next_at = time.monotonic() + seconds_until_night(datetime.now().astimezone())
-            with _logged_failures(self._path):
+        """Start a check that is due, or record the damage that one which has ended has found."""
+        try:
+            if self._child is not None and self._child.poll() is not None:
+                child, self._child = self._child, None
+                self._record_result(_read_result(child))
+            elif self._child is None and time.monotonic() >= self._next_at:
+                self._next_at = time.monotonic() + seconds_until_night(datetime.now().astimezone())
                 self._child = _start_quick_check(self._path)
-        elif self._child.poll() is not None:
-            child, self._child = self._child, None
-            with _logged_failures(self._path):
-                _record_result(self._path, self._record, _read_result(child))
+        except OSError as error:
+            logger.warning("the check of %s could not run: %s", self._name, error)
+
+    def _record_result(self, damage: str | None) -> None:
+        if damage is None:
+            logger.info("quick_check of %s found no damage", self._path)
+            return
+        logger.error("the database file %s is damaged: %s", self._path, damage)
+        self._record.write(f"The database file {self._name} is damaged: {damage}.")
 
 
 def start_nightly_check(check: NightlyCheck) -> None:

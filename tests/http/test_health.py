@@ -18,7 +18,7 @@ from app.database.damage import DamageRecord
 from app.database.engine import Database, SchemaStale
 from app.database.faults import DatabaseFault
 from app.database.probe import Reason, ServerState, combine, probe, probe_server
-from app.database.quick_check import NightlyCheck, check_file, seconds_until_night
+from app.database.quick_check import NightlyCheck, seconds_until_night
 from app.database.server_connection import server_connection
 from tests.examples import assert_problem
 from tests.registers import Register, make_settings, open_register
@@ -197,10 +197,10 @@ def test_the_nightly_check_records_damage(make_database: Callable[[str], str]) -
         pytest.skip("only for files")
     path = Path(url.removeprefix("sqlite:///"))
     record = DamageRecord(str(path), is_file=True)
-    check_file(str(path), record)
+    check_now(NightlyCheck(str(path), record))
     assert record.read() is None
     overwrite_pages(path, step=7)
-    check_file(str(path), record)
+    check_now(NightlyCheck(str(path), record))
     assert f"The database file {path.name} is damaged" in str(record.read())
     record.clear()
     assert record.read() is None
@@ -208,18 +208,18 @@ def test_the_nightly_check_records_damage(make_database: Callable[[str], str]) -
 
 def starts(check: NightlyCheck) -> bool:
     check.poll()
-    return check.is_running
+    return check._child is not None
 
 
-def wait_for_end(check: NightlyCheck) -> None:
-    while check.is_running:
+def check_now(check: NightlyCheck) -> None:
+    check._next_at = 0.0
+    assert starts(check)
+    while check._child is not None:
         time.sleep(0.01)
         check.poll()
 
 
-def test_a_supervisor_checks_the_file_without_waiting(
-    make_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_supervisor_checks_the_file_without_waiting(make_database: Callable[[str], str]) -> None:
     url = make_database("empty")
     if not url.startswith("sqlite"):
         pytest.skip("only for files")
@@ -228,9 +228,7 @@ def test_a_supervisor_checks_the_file_without_waiting(
     overwrite_pages(path, step=7)
     check = NightlyCheck(str(path), record)
     assert not starts(check), "it is not due yet"
-    monkeypatch.setattr(check, "_next_at", 0.0)
-    assert starts(check)
-    wait_for_end(check)
+    check_now(check)
     assert f"The database file {path.name} is damaged" in str(record.read())
     assert not starts(check), "the next one is at night"
     record.clear()
