@@ -1,4 +1,4 @@
-"""An import finds the claims that may be transcriptions of its rows by an index, whatever the size of the register."""
+"""An import looks for other transcriptions of its rows in an index, so that it does not read all claims."""
 
 import re
 from collections.abc import Callable
