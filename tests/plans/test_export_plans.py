@@ -36,10 +36,15 @@ def test_no_list_of_ids_is_searched_for_every_claim(
     filled: Database, layout: RowLayout, as_of: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements: list[str] = []
-    monkeypatch.setattr(ReadSession, "copy_out", lambda _self, statement: statements.append(statement) or [])
+
+    def copy_nothing(_reading: ReadSession, statement: str) -> list[bytes]:
+        statements.append(statement)
+        return []
+
+    monkeypatch.setattr(ReadSession, "copy_out", copy_nothing)
     with read_session(filled) as reading:
         latest = reading.snapshot().latest_seq
-        rows = reading.fetch_rows(f"SELECT version, id::text FROM claim WHERE until_seq IS NULL LIMIT {ROWS}", [])
+        rows = reading.fetch_rows("SELECT version, id::text FROM claim WHERE until_seq IS NULL LIMIT %s", [ROWS])
         snapshot = reading.snapshot(as_of and f"seq:{latest}")
         render_lines(reading, [version for version, _ in rows], [id_ for _, id_ in rows], snapshot, layout)
         (statement,) = statements
