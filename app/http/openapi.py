@@ -175,16 +175,14 @@ def _make_addresses_whole(document: dict[str, Any], app: FastAPI) -> dict[str, A
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
 
-RESPONSE_HEADERS: dict[str, Any] = {
-    "X-Register-Seq": {
-        "description": "The latest change that the server knows.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-}
-SUCCESS_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
+SUCCESS_HEADERS: dict[str, Any] = {
     "ETag": {"description": "The tag of the representation.", "schema": {"type": "string"}},
 }
-PROBLEM_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
+PROBLEM_HEADERS: dict[str, Any] = {
+    "X-Register-Seq": {
+        "description": "The latest change of the state that was read, also on every other response.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "X-Request-ID": {
         "description": "The id of the request, also on every other response.",
         "schema": {"type": "string"},
