@@ -50,6 +50,7 @@ TAGS = [
     {"name": "imports", "description": "Load your own data: claims files, and files of other shapes by a mapping."},
     {"name": "writing", "description": "Record and correct claims: also sources, documents, vocabularies and topics."},
     {"name": "takedowns", "description": "Take something down: claims, documents and sources, also from the history."},
+    {"name": "leases", "description": "Keep a copy elsewhere: leases, for which takedowns wait."},
     {"name": "keys", "description": "Manage API keys: for administrators."},
     {"name": "pages", "description": "Open the pages for people."},
     {"name": "operation", "description": "Watch the service: health checks and metrics."},
@@ -60,7 +61,7 @@ CONTACT = "Those who run this register"
 """The contact. Its address, the page that says whose register it is, must be a whole one: a path is not valid."""
 
 WRITING_TAG = "writing"
-OWN_WRITES = frozenset({"imports", "takedowns"})
+OWN_WRITES = frozenset({"imports", "takedowns", "leases"})
 """The tags whose writes stay with them."""
 
 PACKAGE = Path(__file__).parents[1]
