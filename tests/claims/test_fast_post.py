@@ -1,11 +1,13 @@
 """The fast path of `POST /v1/claims` gives the same responses as the standard path, which handles unusual requests."""
 
+import gc
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from app.claims.lookups import CachedReferenceLookup
 from tests.examples import (
     make_citation_body,
     make_claim_body,
@@ -132,3 +134,17 @@ def test_a_body_of_unknown_length_and_in_pieces_is_recorded(register: Register) 
     headers = {"Content-Type": "application/json"} | register.keys["contributor"]
     pieces = (sent[start : start + 50] for start in range(0, len(sent), 50))
     assert register.post("/v1/claims", content=pieces, headers=headers).status_code == 201
+
+
+def test_what_a_process_remembers_of_documents_is_bounded(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.claims.lookups.MAX_CACHED_DOCUMENTS", 5)
+    record_example_vocabulary(register)
+    gc.collect()
+    known = {id(each) for each in gc.get_objects() if isinstance(each, CachedReferenceLookup)}
+    for number in range(20):
+        body = make_unique_claim_body(citations=[make_citation_body(f"https://example.org/{number}")])
+        assert post(register, body, {}).status_code == 201
+    gc.collect()
+    lookups = [each for each in gc.get_objects() if isinstance(each, CachedReferenceLookup) and id(each) not in known]
+    assert lookups
+    assert sum(len(vars(each)["_documents_by_id"]) for each in lookups) <= 6
