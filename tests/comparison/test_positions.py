@@ -12,7 +12,6 @@ from app.comparison.hierarchy import CategoryNode, Hierarchy
 from app.comparison.origins import ClaimNode, OriginEdge, count_independent_origins, find_roots
 from app.comparison.period import parse_period
 from app.comparison.positions import age_days, compare_pair, compare_pairs, find_positions, is_same_statement
-from app.comparison.question import Question
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison
 from app.comparison.wording import parse_wording
@@ -34,7 +33,6 @@ CATEGORIES = [
     CategoryNode("losses", None, None, non_decreasing=True, unit="persons"),
 ]
 SCHEME = Hierarchy({each.slug: each for each in CATEGORIES}, subjects={}, places={})
-ASKED = Question(category="casualties", subject="russian-forces", place="russia-ukraine-war", aggregation="cumulative")
 
 
 def said(id: str, source: str, words: str, end: str = "2025-06-12", **changes: Any) -> Statement:  # noqa: A002 - the field's name

@@ -182,7 +182,7 @@ SAME_DAY = "one source gave several totals up to the day on which it stated them
 OTHER_BASE = (
     "cannot be compared: they are shares of different wholes or relative to different bases, or only one of them is"
 )
-IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
+ON_DAY = "on 7 May 2023"
 
 
 @pytest.mark.parametrize(
