@@ -1,7 +1,6 @@
 """Figures are compared in one unit, with the width that their wording gives them."""
 
 from dataclasses import replace
-from datetime import date
 from fractions import Fraction
 from typing import Any
 
@@ -9,38 +8,23 @@ import pytest
 
 from app.comparison.figure import Number, NumberInterval, PrintedFigure, validate_figure
 from app.comparison.measure import Fit, Measure, compared_unit, facing_ends, fit, fit_below, measure
-from app.comparison.period import parse_period
 from app.comparison.statement import Statement
-from app.comparison.wording import parse_wording
+from tests.comparison.statements import STATEMENT, parse_figure
 
 JUST_OVER = PrintedFigure("just over", lower=0, lower_inclusive=False, approximate=True)
 
 
-def said(words: str, unit: str = "persons", **changes: Any) -> Statement:
-    read = JUST_OVER if (bound := words.removeprefix("just over ")) != words else parse_wording(words)
-    assert read is not None
-    if bound != words:
-        read = replace(read, as_printed=words, lower=int(bound))
-    made = Statement(
-        id="1",
-        source="a",
-        category="dead",
-        subject="travellers",
-        place="sea",
-        unit=unit,
-        proposition="quantity",
-        modality="estimate",
-        derivation="own",
-        figure=validate_figure(read, "quantity"),
-        period=parse_period("2023"),
-        aggregation="within",
-        date=date(2024, 1, 31),
-    )
-    return replace(made, **changes)
+def claim(words: str, unit: str = "persons", **changes: Any) -> Statement:
+    if (bound := words.removeprefix("just over ")) == words:
+        figure = parse_figure(words)
+    else:
+        figure = validate_figure(replace(JUST_OVER, as_printed=words, lower=int(bound)), "quantity")
+    fields: dict[str, Any] = {"unit": unit, "figure": figure}
+    return replace(STATEMENT, **fields | changes)
 
 
 def measured(words: str, unit: str = "persons", tolerance: float | None = None, **changes: Any) -> Measure:
-    found = measure(said(words, unit, **changes), tolerance)
+    found = measure(claim(words, unit, **changes), tolerance)
     assert found is not None
     return found
 
@@ -59,7 +43,7 @@ def measured(words: str, unit: str = "persons", tolerance: float | None = None, 
 )
 def test_units_of_one_dimension_are_compared(unit: str, compared: str) -> None:
     assert compared_unit(unit) == compared
-    assert said("5", unit).dimension == compared
+    assert claim("5", unit).dimension == compared
 
 
 @pytest.mark.parametrize(
@@ -89,18 +73,18 @@ def test_numbers_are_converted_exactly(words: str, unit: str, interval: NumberIn
     ],
 )
 def test_a_ratio_is_compared_as_its_share(figure: PrintedFigure, value: Number) -> None:
-    found = measure(said("5", figure=figure, proposition="ratio"))
+    found = measure(claim("5", figure=figure, proposition="ratio"))
     assert found is not None
     assert found.value == value
     assert found.interval == NumberInterval(value, value)
-    quantity = measure(said("5", figure=figure))
+    quantity = measure(claim("5", figure=figure))
     assert quantity is not None
     assert quantity.value == figure.value
 
 
 def test_what_has_no_number_has_no_measure() -> None:
-    assert measure(said("dozens")) is None
-    assert measure(said("dozens", "hectares"), 0.1) is None
+    assert measure(claim("dozens")) is None
+    assert measure(claim("dozens", "hectares"), 0.1) is None
 
 
 def test_only_a_plain_number_may_be_rounded() -> None:
@@ -112,7 +96,7 @@ def test_only_a_plain_number_may_be_rounded() -> None:
     thousand_acres = measured("1,000", "acres")
     assert thousand_acres.rounding.width == pytest.approx(404.6856)
     assert thousand_acres.interval.upper == pytest.approx(404.6856)
-    share = measure(said("5", figure=PrintedFigure("1,000 in 5", value=1000, out_of=5), proposition="ratio"))
+    share = measure(claim("5", figure=PrintedFigure("1,000 in 5", value=1000, out_of=5), proposition="ratio"))
     assert share is not None
     assert (share.rounding.lower, share.rounding.upper) == (100, 300)
 
