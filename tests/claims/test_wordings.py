@@ -35,7 +35,7 @@ def desk(database_copies: Any) -> Iterator[Register]:
         yield register
 
 
-def refused(register: Register, code: str, **changes: Any) -> dict[str, Any]:
+def refuse_claim(register: Register, code: str, **changes: Any) -> dict[str, Any]:
     return assert_problem(register.write("POST", "/v1/claims", make_claim_body(**changes)), 422, code)
 
 
@@ -95,7 +95,7 @@ def test_the_numbers_of_a_wording_can_be_left_out(
     ],
 )
 def test_a_wording_that_is_not_read_needs_numbers(desk: Register, figure: dict[str, Any], reason: str) -> None:
-    error = refused(desk, "invalid_request", figure=figure)["errors"][0]
+    error = refuse_claim(desk, "invalid_request", figure=figure)["errors"][0]
     assert error["pointer"] == "#/figure/as_printed"
     assert reason in error["detail"]
     assert error["hint"]
@@ -117,7 +117,7 @@ def test_a_wording_that_is_not_read_needs_numbers(desk: Register, figure: dict[s
 def test_numbers_that_say_something_else_need_a_reason(
     desk: Register, figure: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    problem = refused(desk, DIFFERS, figure=figure, **changes)
+    problem = refuse_claim(desk, DIFFERS, figure=figure, **changes)
     assert [error["pointer"] for error in problem["errors"]] == ["#/figure"]
     assert " reads as " in problem["detail"]
     assert "wording_differs" in problem["hint"]
@@ -133,7 +133,7 @@ def test_numbers_that_say_something_else_need_a_reason(
 def test_a_verbatim_quote_has_the_wording_or_the_same_figure(desk: Register) -> None:
     figure = {"as_printed": "over 12,300"}
     other = make_citation_body(quote="Many fell.", fidelity="verbatim")
-    problem = refused(desk, DIFFERS, figure=figure, citations=[other])
+    problem = refuse_claim(desk, DIFFERS, figure=figure, citations=[other])
     assert problem["errors"][0]["pointer"] == "#/citations/0/quote"
     same = make_citation_body(quote="Загинули понад 12 300 військових.", quote_language="uk", fidelity="verbatim")
     made = submit_claim(desk, make_claim_body(figure=figure, citations=[same]))
@@ -217,12 +217,12 @@ def test_an_export_with_reasons_is_imported_elsewhere(desk: Register, register: 
 # The reader by itself
 
 
-def reading(register: Register, text: str, **parameters: str) -> Any:
+def get_reading(register: Register, text: str, **parameters: str) -> Any:
     return register.get("/v1/reading", params={"as_printed": text, **parameters})
 
 
 def test_a_wording_is_read(desk: Register) -> None:
-    answer = reading(desk, "surpassed one million", language="en", unit="persons")
+    answer = get_reading(desk, "surpassed one million", language="en", unit="persons")
     assert answer.status_code == 200
     assert answer.json() == {
         "figure": {
@@ -260,7 +260,7 @@ def test_a_wording_is_read(desk: Register) -> None:
 def test_a_reading_names_proposition_and_units(
     desk: Register, text: str, parameters: dict[str, str], stated: tuple[str, str | None, str | None]
 ) -> None:
-    body = reading(desk, text, **parameters).json()
+    body = get_reading(desk, text, **parameters).json()
     assert (body["proposition"], body["per"], body["figure"]["unit"]) == stated
 
 
@@ -278,14 +278,14 @@ def test_a_reading_names_proposition_and_units(
 def test_a_wording_that_is_not_read_has_a_reason(
     desk: Register, text: str, parameters: dict[str, str], reason: str
 ) -> None:
-    problem = assert_problem(reading(desk, text, **parameters), 422, "unread_wording")
+    problem = assert_problem(get_reading(desk, text, **parameters), 422, "unread_wording")
     assert problem["reason"] == reason
     assert problem["errors"][0]["pointer"].endswith("as_printed")
     assert len(problem["detail"]) < 500
 
 
 def test_parameters_of_the_reader_are_checked(desk: Register) -> None:
-    assert_problem(reading(desk, "5", category="kiled"), 422, "unknown_slug")
+    assert_problem(get_reading(desk, "5", category="kiled"), 422, "unknown_slug")
     assert_problem(desk.get("/v1/reading"), 422, "invalid_request")
-    assert_problem(reading(desk, "5", langauge="en"), 422, "unknown_parameter")
-    assert_problem(reading(desk, "5", language="e"), 422, "invalid_request")
+    assert_problem(get_reading(desk, "5", langauge="en"), 422, "unknown_parameter")
+    assert_problem(get_reading(desk, "5", language="e"), 422, "invalid_request")

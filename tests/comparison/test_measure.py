@@ -23,7 +23,7 @@ def claim(words: str, unit: str = "persons", **changes: Any) -> Statement:
     return replace(STATEMENT, **fields | changes)
 
 
-def measured(words: str, unit: str = "persons", tolerance: float | None = None, **changes: Any) -> Measure:
+def measure_wording(words: str, unit: str = "persons", tolerance: float | None = None, **changes: Any) -> Measure:
     found = measure(claim(words, unit, **changes), tolerance)
     assert found is not None
     return found
@@ -60,7 +60,7 @@ def test_units_of_one_dimension_are_compared(unit: str, compared: str) -> None:
     ],
 )
 def test_numbers_are_converted_exactly(words: str, unit: str, interval: NumberInterval) -> None:
-    assert measured(words, unit).interval == interval
+    assert measure_wording(words, unit).interval == interval
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,14 @@ def test_what_has_no_number_has_no_measure() -> None:
 
 
 def test_only_a_plain_number_may_be_rounded() -> None:
-    assert measured("45,000").rounding == NumberInterval(44_500, 45_500, lower_inclusive=False, upper_inclusive=False)
-    assert measured("20").rounding == NumberInterval(19.5, 20.5, lower_inclusive=False, upper_inclusive=False)
+    assert measure_wording("45,000").rounding == NumberInterval(
+        44_500, 45_500, lower_inclusive=False, upper_inclusive=False
+    )
+    assert measure_wording("20").rounding == NumberInterval(19.5, 20.5, lower_inclusive=False, upper_inclusive=False)
     for words in ("about 45,000", "over 45,000", "45,000-50,000"):
-        assert measured(words).plain is None
-        assert measured(words).rounding == measured(words).interval
-    thousand_acres = measured("1,000", "acres")
+        assert measure_wording(words).plain is None
+        assert measure_wording(words).rounding == measure_wording(words).interval
+    thousand_acres = measure_wording("1,000", "acres")
     assert thousand_acres.rounding.width == pytest.approx(404.6856)
     assert thousand_acres.interval.upper == pytest.approx(404.6856)
     share = measure(claim("5", figure=PrintedFigure("1,000 in 5", value=1000, out_of=5), proposition="ratio"))
@@ -102,16 +104,16 @@ def test_only_a_plain_number_may_be_rounded() -> None:
 
 
 def test_without_a_tolerance_an_approximate_figure_is_soft() -> None:
-    assert measured("about 100").is_soft
-    assert not measured("about 100", tolerance=0.1).is_soft
-    assert not measured("100").is_soft
-    assert measured("about 100", tolerance=0.1).interval == NumberInterval(90, 110)
-    assert measured("about 100", tolerance=0.1).core == NumberInterval(90, 110)
-    assert measured("about 1,000", "acres", 0.5).interval.width == pytest.approx(404.6856)
+    assert measure_wording("about 100").is_soft
+    assert not measure_wording("about 100", tolerance=0.1).is_soft
+    assert not measure_wording("100").is_soft
+    assert measure_wording("about 100", tolerance=0.1).interval == NumberInterval(90, 110)
+    assert measure_wording("about 100", tolerance=0.1).core == NumberInterval(90, 110)
+    assert measure_wording("about 1,000", "acres", 0.5).interval.width == pytest.approx(404.6856)
 
 
 def test_the_certain_part_of_a_near_bound_lies_beside_it() -> None:
-    nearly, just_over = measured("nearly 100"), measured("just over 100")
+    nearly, just_over = measure_wording("nearly 100"), measure_wording("just over 100")
     assert nearly.core.contains(99.99999999999999)
     assert not nearly.core.contains(100)
     assert not nearly.core.contains(99)
@@ -119,7 +121,7 @@ def test_the_certain_part_of_a_near_bound_lies_beside_it() -> None:
     assert not just_over.core.contains(100)
     assert not just_over.core.contains(101)
     for words in ("about 100", "up to 100", "about 60-70"):
-        assert measured(words).core == measured(words).interval
+        assert measure_wording(words).core == measure_wording(words).interval
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_the_certain_part_of_a_near_bound_lies_beside_it() -> None:
     ],
 )
 def test_how_two_figures_fit(a: str, b: str, tolerance: float | None, expected: Fit) -> None:
-    one, two = measured(a, tolerance=tolerance), measured(b, tolerance=tolerance)
+    one, two = measure_wording(a, tolerance=tolerance), measure_wording(b, tolerance=tolerance)
     assert fit(one, two) is fit(two, one) is expected
 
 
@@ -177,7 +179,7 @@ def test_how_two_figures_fit(a: str, b: str, tolerance: float | None, expected: 
     ],
 )
 def test_whether_one_figure_exceeds_another(small: str, large: str, expected: Fit) -> None:
-    assert fit_below(measured(small), measured(large)) is expected
+    assert fit_below(measure_wording(small), measure_wording(large)) is expected
 
 
 def test_the_facing_ends_of_disjoint_intervals() -> None:
