@@ -13,6 +13,7 @@ from app.claims.validation import compute_fingerprint
 from app.database.tables import ClaimVersion, table_of
 from tests.examples import (
     assert_problem,
+    correct_claim,
     make_category_body,
     make_citation_body,
     make_claim_body,
@@ -48,11 +49,6 @@ def post_fault(register: Register, **changes: Any) -> tuple[str, str, str | None
     problem = assert_problem(register.write("POST", "/v1/claims", make_claim_body(**changes)), 422)
     (error,) = problem["errors"]
     return error["pointer"], error["detail"], error.get("hint")
-
-
-def correct(register: Register, claim: dict[str, Any], **changes: Any) -> Any:
-    body = {"event": "transcription_fix", "reason": "Read again.", "changes": changes}
-    return register.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"})
 
 
 def read_csv_row(register: Register, claim: dict[str, Any]) -> dict[str, str]:
@@ -138,7 +134,7 @@ def test_two_statements_of_one_day_differ_by_their_moment(small_register: Regist
 
 def test_a_corrected_moment_takes_the_day_with_it(small_register: Register) -> None:
     made = submit_claim(small_register, make_claim_body(said_at="2025-06-12T08:00:00+03:00"))
-    changed = correct(small_register, made, said_at="2025-06-11T08:00:00+03:00").json()
+    changed = correct_claim(small_register, made, said_at="2025-06-11T08:00:00+03:00").json()
     assert (changed["said_at"], changed["date"], changed["date_edtf"]) == (
         "2025-06-11T08:00:00+03:00",
         "2025-06-11",
@@ -149,9 +145,9 @@ def test_a_corrected_moment_takes_the_day_with_it(small_register: Register) -> N
         revisions[1]["changes"]
     )
     assert revisions[0]["said_at"] == "2025-06-12T08:00:00+03:00"
-    problem = assert_problem(correct(small_register, made, date="2025-06-09"), 422)
+    problem = assert_problem(correct_claim(small_register, made, date="2025-06-09"), 422)
     assert problem["errors"][0]["pointer"] == "#/changes/date"
-    without = correct(small_register, made, said_at=None).json()
+    without = correct_claim(small_register, made, said_at=None).json()
     assert (without["said_at"], without["date"]) == (None, "2025-06-11")
 
 
@@ -182,8 +178,8 @@ def test_a_rate_a_day_is_not_a_rate_a_week(small_register: Register) -> None:
     daily = submit_claim(small_register, make_claim_body(period=period(aggregation="rate", per="day")))
     weekly = submit_claim(small_register, make_claim_body(period=period(aggregation="rate", per="week")))
     assert daily["id"] != weekly["id"]
-    assert_problem(correct(small_register, weekly, period=period(aggregation="rate", per="day")), 409)
-    assert_problem(correct(small_register, weekly, period=period(aggregation="rate")), 422)
+    assert_problem(correct_claim(small_register, weekly, period=period(aggregation="rate", per="day")), 409)
+    assert_problem(correct_claim(small_register, weekly, period=period(aggregation="rate")), 422)
 
 
 def test_the_sentence_of_a_rate_names_its_unit_of_time(small_register: Register) -> None:
@@ -565,13 +561,13 @@ def test_a_correction_is_refused_by_a_new_rule_only_where_it_touches_the_field(s
     break_rules(small_register, rate, per=None)
     break_rules(small_register, early, date=date(2025, 6, 11), date_edtf="2025-06-11")
     for claim in (rate, early):
-        assert correct(small_register, claim, note="A note.").status_code == 200
-        assert correct(small_register, claim, figure=make_figure_body("7", value=7)).status_code == 200
-    assert_problem(correct(small_register, rate, period=period(aggregation="rate")), 422)
-    assert_problem(correct(small_register, early, period=period("2025-06-13")), 422)
-    assert_problem(correct(small_register, early, date="2025-06-10"), 422)
-    assert correct(small_register, rate, period=period(aggregation="rate", per="week")).status_code == 200
-    assert correct(small_register, early, date="2025-06-12").status_code == 200
+        assert correct_claim(small_register, claim, note="A note.").status_code == 200
+        assert correct_claim(small_register, claim, figure=make_figure_body("7", value=7)).status_code == 200
+    assert_problem(correct_claim(small_register, rate, period=period(aggregation="rate")), 422)
+    assert_problem(correct_claim(small_register, early, period=period("2025-06-13")), 422)
+    assert_problem(correct_claim(small_register, early, date="2025-06-10"), 422)
+    assert correct_claim(small_register, rate, period=period(aggregation="rate", per="week")).status_code == 200
+    assert correct_claim(small_register, early, date="2025-06-12").status_code == 200
 
 
 def make_old_rate(register: Register) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.database.tables import ClaimVersion, columns_of, table_of
 from app.starter.load import load_starter
 from tests.examples import (
     assert_problem,
+    correct_claim,
     make_category_body,
     make_citation_body,
     make_claim_body,
@@ -37,11 +38,6 @@ def desk(database_copies: Any) -> Iterator[Register]:
 
 def refuse_claim(register: Register, code: str, **changes: Any) -> dict[str, Any]:
     return assert_problem(register.write("POST", "/v1/claims", make_claim_body(**changes)), 422, code)
-
-
-def correct(register: Register, claim: dict[str, Any], **changes: Any) -> Any:
-    body = {"event": "transcription_fix", "reason": "Read again.", "changes": changes}
-    return register.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"})
 
 
 RATE = {"edtf": "2024-09", "aggregation": "rate", "per": "month"}
@@ -188,11 +184,11 @@ def test_recorded_claims_that_break_the_rules_stay_and_are_listed(register: Regi
         ]
     )
     assert good["id"] not in {each.claim for each in find_claim_breaches(register.database)}
-    assert correct(register, made, note="Seen again.").status_code == 200
-    assert_problem(correct(register, made, period={"edtf": "2024", "aggregation": "within"}), 422)
+    assert correct_claim(register, made, note="Seen again.").status_code == 200
+    assert_problem(correct_claim(register, made, period={"edtf": "2024", "aggregation": "within"}), 422)
     figure = {"as_printed": "3,600", "value": 360}
-    assert_problem(correct(register, made, figure=figure), 422, DIFFERS)
-    fixed = correct(register, made, figure={"as_printed": "over 3,600"})
+    assert_problem(correct_claim(register, made, figure=figure), 422, DIFFERS)
+    fixed = correct_claim(register, made, figure={"as_printed": "over 3,600"})
     assert fixed.json()["figure"].items() >= {"lower": 3600, "lower_inclusive": False}.items()
 
 

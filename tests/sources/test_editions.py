@@ -111,12 +111,6 @@ def test_keys_tell_editions_apart() -> None:
     ]
 
 
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
-
-
 def post_document(desk: Register, body: dict[str, Any]) -> Any:
     return desk.write("POST", "/v1/documents", body, role="contributor")
 
