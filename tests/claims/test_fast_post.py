@@ -30,7 +30,7 @@ def post(register: Register, body: Any, headers: dict[str, str], role: str = "co
     return register.post("/v1/claims", content=sent, headers=kind | register.keys[role] | headers)
 
 
-def shown(answer: Any) -> tuple[int, dict[str, str], str]:
+def comparable_parts(answer: Any) -> tuple[int, dict[str, str], str]:
     """Return status, headers and body, without values that differ in each response."""
     card = answer.json()
     fleeting = [str(card[name]) for name in ("id", "request_id", "recorded_at") if card.get(name)]
@@ -66,7 +66,7 @@ def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes:
         body = make_claim_body(**changes) | {"figure": make_figure_body("So many", value=value)}
         answer = post(register, body, way, "editor")
         assert answer.headers["x-register-seq"] == str(read_latest_seq(register))
-        status, headers, text = shown(answer)
+        status, headers, text = comparable_parts(answer)
         answers.append((status, headers, text.replace(str(value), "").replace(f"{value:,}", "")))
     assert answers[0] == answers[1]
     assert answers[0][0] == 201
@@ -109,7 +109,7 @@ def test_what_is_refused_is_refused_alike_on_both_ways(
     desk: Register, body: Any, headers: dict[str, str], status: int
 ) -> None:
     before = read_latest_seq(desk)
-    answers = [shown(post(desk, body, headers | way)) for way in ({}, LONG)]
+    answers = [comparable_parts(post(desk, body, headers | way)) for way in ({}, LONG)]
     assert answers[0] == answers[1]
     assert answers[0][0] == status
     assert read_latest_seq(desk) == before
