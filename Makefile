@@ -143,6 +143,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt
 	$(COMPILE) --group look -o benchmarks/requirements-look.txt
 	$(COMPILE) --group clients -o benchmarks/requirements-clients.txt
+	$(COMPILE) --group failover -o benchmarks/requirements-failover.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
@@ -173,6 +174,12 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(PYTHON) -m venv .bench/fuzz
 	.bench/fuzz/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-fuzz.txt
 	.bench/fuzz/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.bench/failover/made: .venv/made benchmarks/requirements-failover.txt
+	$(PYTHON) -m venv .bench/failover
+	.bench/failover/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-failover.txt
+	.bench/failover/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
 .bench/look/made: .venv/made benchmarks/requirements-look.txt
