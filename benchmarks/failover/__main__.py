@@ -46,6 +46,7 @@ def measure(folder: Path, only: list[str]) -> list[Outcome]:
     """Run the scenarios whose name contains one of `only`, or all."""
     with ExitStack() as stack:
         servers = Servers(folder)
+        stack.callback(servers.stop)
         servers.start()
         services = start_services(stack, servers, folder)
         runs: dict[str, Callable[[], Outcome]] = {

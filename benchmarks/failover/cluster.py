@@ -76,9 +76,7 @@ class Node:
             **{f"PATRONI_{role}_PASSWORD": PASSWORD for role in ("SUPERUSER", "REPLICATION", "REWIND")},
         }
         log = str(self.folder / f"{self.name}.log")
-        self.process = self.machine.start(
-            str(PATRONI), str(EXAMPLE), environment=environment, log=log, user=user
-        )
+        self.process = self.machine.start(str(PATRONI), str(EXAMPLE), environment=environment, log=log, user=user)
 
     def _pids(self) -> list[int]:
         return [] if self.process is None else process_tree(self.process.pid)
@@ -164,6 +162,11 @@ class Servers:
         primary = self.primary()
         primary.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
         primary.execute(f"CREATE DATABASE {USER} OWNER {USER}")
+
+    def stop(self) -> None:
+        """Kill everything."""
+        for node in self.nodes:
+            node.kill()
 
     def members(self) -> list[dict[str, Any]]:
         """Return what Patroni knows about the servers; empty if nobody answers."""

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,9 +27,13 @@ def enter_namespaces() -> None:
     """
     if INSIDE in os.environ:
         return
+    # The package with PostgreSQL warns without a folder of its own.
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="failover-"))
     missing = [name for name in ("unshare", "nsenter", "setpriv", "ip", "nft") if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
-        sys.exit(f"Network namespaces need root and the programs unshare, nsenter, setpriv, ip and nft. Missing: {missing}")
+        sys.exit(
+            f"Network namespaces need root and the programs unshare, nsenter, setpriv, ip and nft. Missing: {missing}"
+        )
     options = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     # The first process has to wait for orphans: Patroni takes one that nobody waits for for a server that runs.
     first = ["sh", "-c", '"$@"; exit $?', "sh"]

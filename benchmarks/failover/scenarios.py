@@ -42,8 +42,9 @@ defaults
     timeout connect 1s
     timeout client 30s
     timeout server 30s
+    timeout check 2s
     option httpchk GET /health/ready
-    default-server inter 300ms fall 1 rise 1
+    default-server inter 500ms fall 1 rise 1
     retries 3
     option redispatch 1
     # Without the last two words, a request that a stopping service refuses would be its answer. Writes need an Idempotency-Key.

@@ -110,6 +110,7 @@ def test_one_command_renews_every_file_of_pins() -> None:
         (".bench/peers/made", "benchmarks/requirements.txt", "benchmark"),
         (".bench/fuzz/made", "benchmarks/requirements-fuzz.txt", "fuzz"),
         (".bench/look/made", "benchmarks/requirements-look.txt", "look"),
+        (".bench/failover/made", "benchmarks/requirements-failover.txt", "failover"),
         (".bench/clients/made", "benchmarks/requirements-clients.txt", "clients"),
     ],
 )
