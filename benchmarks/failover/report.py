@@ -36,7 +36,7 @@ def render(outcomes: Sequence[Outcome], commit: str) -> str:
             outcome.name,
             ", ".join(outcome.readers_of_failed) or "–",
             f"{outcome.writes_paused:.1f}" if gaps else "",
-            f"{outcome.writes_back:.1f}",
+            f"{outcome.writes_back:.1f}" if outcome.failed else "",
             reads,
             f"{max(others):.2f}" if others else "",
             str(outcome.acknowledged),

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
 import httpx2 as httpx
 
-from benchmarks.failover.cluster import Node, Servers, wait_until
+from benchmarks.failover.cluster import ROOT, Node, Servers, wait_until
 from benchmarks.failover.load import Load, wait_for_writes
 from benchmarks.machines import client_of, find_program
 from benchmarks.operate.service import Service
@@ -36,24 +36,7 @@ ASYNCHRONOUS_SECONDS = 4.0
 DATABASE = "counterclaim"
 SERVICES = ("A", "B")
 
-HAPROXY = """
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 30s
-    timeout server 30s
-    timeout check 2s
-    option httpchk GET /health/ready
-    default-server inter 500ms fall 1 rise 1
-    retries 3
-    option redispatch 1
-    # Without the last two words, a request that a stopping service refuses would be its answer. Writes need an Idempotency-Key.
-    retry-on conn-failure empty-response 503
-listen counterclaim
-    bind 127.0.0.1:{port}
-    server a 127.0.0.1:{first} check
-    server b 127.0.0.1:{second} check
-"""
+HAPROXY = ROOT / "docs" / "examples" / "haproxy.cfg"
 
 
 @dataclass
@@ -220,7 +203,9 @@ def run_rolling_restart(folder: Path, servers: Servers, services: Sequence[Servi
         return outcome
     port = find_free_port()
     configuration = folder / "haproxy.cfg"
-    text = HAPROXY.format(port=port, first=services[0].port, second=services[1].port)
+    text = HAPROXY.read_text(encoding="utf-8").replace("bind :8000", f"bind 127.0.0.1:{port}")
+    for name, service in zip(("api1", "api2"), services, strict=True):
+        text = text.replace(f"{name}:8000", f"127.0.0.1:{service.port}")
     configuration.write_text(text, encoding="utf-8")
     proxied = Service("", folder, port=port, key=services[0].key)
     with ExitStack() as stack:
@@ -299,8 +284,3 @@ def _what_is_told(client: httpx.Client, before: httpx.Response, lost: httpx.Resp
         "epoch": body.get("epoch"),
         "the last seq that is kept": f"{before.headers['x-register-seq']}: {kept.status_code}",
     }
-
-
-def to_json(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as JSON."""
-    return asdict(outcome)
