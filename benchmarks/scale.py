@@ -133,7 +133,7 @@ def popularity() -> list[float]:
 def calculate(reads_per_day: float, layout: Layout, costs: Costs) -> Load:
     """Return the expected load of the busiest second: requests and changes are Poisson processes."""
     rate = reads_per_day / DAY_SECONDS * PEAK
-    rates: dict[tuple[bool, bool], float] = dict.fromkeys(itertools.product((True, False), repeat=2), 0.0)
+    rates: dict[tuple[bool, bool], float] = {(single, hot): 0.0 for single in (True, False) for hot in (True, False)}
     for address, share in enumerate(popularity()):
         changes = COMMITS_PER_SECOND * TOUCHED * share
         reaching = rate * share

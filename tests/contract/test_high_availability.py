@@ -1,4 +1,4 @@
-"""The examples of high availability name what there is: docker-compose.ha.yml, patroni.yml, haproxy.cfg, docs/scale.md."""
+"""The examples of high availability name what there is, and docs/scale.md has the figures that are calculated."""
 
 import re
 from pathlib import Path
