@@ -48,6 +48,17 @@ def prefers_standby(url: URL) -> bool:
     return has_several(url) and url.query.get("target_session_attrs") == "prefer-standby"
 
 
+def address_for_programs(dialect: Dialect, url: URL) -> str:
+    """Return an address for programs of PostgreSQL, which take several hosts in another form, without the password."""
+    open_url = url._replace(password=None)  # `set` takes None for "as before", and prints the password as ***
+    if not has_several(url):
+        return open_url.set(drivername="postgresql").render_as_string()
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - not needed on SQLite
+
+    _arguments, options = dialect.create_connect_args(open_url)
+    return make_conninfo(**{name: value for name, value in options.items() if isinstance(value, str | int)})
+
+
 def connect(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the driver
     """Return a connection of the driver to one of the servers that `options` name.
 

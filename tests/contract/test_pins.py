@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BUILD = PROJECT["build-system"]["requires"]
 # `python -m venv` brings pip; the project itself is installed in place.
 NOT_PINNED = {"pip", "counterclaim"}
-INSTALL_COMMANDS = {"Makefile": 8, "Dockerfile": 2}
+INSTALL_COMMANDS = {"Makefile": 9, "Dockerfile": 2}
 
 
 def read_pins(name: str) -> dict[str, Version]:

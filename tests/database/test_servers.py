@@ -108,6 +108,15 @@ def test_which_addresses_have_several_servers() -> None:
     assert (servers.has_several(one), servers.prefers_standby(one)) == (False, False)
 
 
+def test_programs_of_postgresql_get_all_servers_and_no_password() -> None:
+    url = make_url("postgresql+psycopg://u:secret@/d?host=a:1&host=b:2&target_session_attrs=read-write")
+    address = servers.address_for_programs(url.get_dialect()(), url)
+    expected = {"host": "a,b", "port": "1,2", "user": "u", "dbname": "d", "target_session_attrs": "read-write"}
+    assert psycopg.conninfo.conninfo_to_dict(address) == expected
+    one = make_url("postgresql+psycopg://u:secret@a:1/d")
+    assert servers.address_for_programs(one.get_dialect()(), one) == "postgresql://u@a:1/d"
+
+
 @pytest.fixture
 def replicated(
     make_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch

@@ -6,11 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import Dialect
 
 from app.database.server_connection import server_connection
+from app.database.servers import address_for_programs
 from benchmarks.operate.postgresql import Cluster
 from tests.examples import assert_problem
 from tests.registers import Register, create_keys, make_settings, migrate, open_database, serve
@@ -82,6 +84,9 @@ def test_the_service_follows_a_promotion_and_tells_what_is_lost(
         assert register.get("/v1/documents?limit=7", headers=kept).status_code == 200
         titles = [each["title"] for each in register.get("/v1/documents?limit=6").json()["data"]]
         assert sorted(titles) == ["kept", "lost"]
+
+        with psycopg.connect(address_for_programs(database.write_engine.dialect, database.url)) as connection:
+            assert connection.info.port == standby.port
 
         # The promoted server is read, as it was a standby. Another one is looked for.
         monkeypatch.setattr("app.database.engine.STANDBY_SEARCH_SECONDS", 0.0)
