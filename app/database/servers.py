@@ -56,7 +56,8 @@ def address_for_programs(dialect: Dialect, url: URL) -> str:
     from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - not needed on SQLite
 
     _arguments, options = dialect.create_connect_args(open_url)
-    return make_conninfo(**{name: value for name, value in options.items() if isinstance(value, str | int)})
+    parameters: dict[str, Any] = {name: value for name, value in options.items() if isinstance(value, str | int)}
+    return make_conninfo(**parameters)
 
 
 def connect(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the driver
@@ -75,7 +76,7 @@ def connect(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, An
         key = (servers, attributes)
         for server in _order(key):
             host, port = server
-            own = {**options, "host": host, "target_session_attrs": attributes} | ({"port": port} if port else {})
+            own = {**options, "host": host, "port": port, "target_session_attrs": attributes}
             began = time.monotonic()
             try:
                 connection = dialect.connect(*arguments, **own)
@@ -93,7 +94,8 @@ def connect(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, An
 def _servers_of(options: Mapping[str, Any]) -> tuple[Server, ...]:
     hosts = str(options.get("host") or "").split(",")
     ports = str(options.get("port") or "").split(",")
-    return tuple(zip(hosts, ports if len(ports) == len(hosts) else ports[:1] * len(hosts), strict=True))
+    ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
+    return tuple((host, port or os.environ.get("PGPORT", "5432")) for host, port in zip(hosts, ports, strict=True))
 
 
 def _order(key: tuple[Sequence[Server], str]) -> list[Server]:

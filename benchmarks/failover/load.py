@@ -9,16 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from benchmarks.operate.probers import BareServer
 from benchmarks.operate.service import Answer, Service
+
+BARE = "bare"
+"""A server that does nothing, beside each service: what it takes is the machine's."""
 
 READ_PATHS = {
     "uncached read": "/v1/claims?limit=5&value_max={number}",
     "cached read": "/v1/topics?limit=5",
     "liveness": "/health/live",
+    BARE: "/",
 }
 """What is read; a number makes the answer one that is in no cache."""
 
-READERS = {"uncached read": 3, "cached read": 1, "liveness": 1}
+READERS = {"uncached read": 3, "cached read": 1, "liveness": 1, BARE: 1}
 """Clients of each kind, for each service."""
 
 WRITERS = 3
@@ -63,6 +68,7 @@ class Load:
         self.changed: set[str] = set()
         """Titles whose repeated write was answered with another document."""
         self._stop = threading.Event()
+        self._bare = BareServer()
         self._threads: list[threading.Thread] = []
         for service, name in zip(services, names, strict=True):
             for kind, count in READERS.items():
@@ -77,6 +83,8 @@ class Load:
         self._threads.append(threading.Thread(target=run, args=(client, service), daemon=True))  # type: ignore[arg-type]
 
     def _read(self, client: Client, service: Service) -> None:
+        if client.kind == BARE:
+            service = Service("", service.folder, port=self._bare.port)
         while not self._stop.wait(READ_PAUSE_SECONDS):
             path = READ_PATHS[client.kind].format(number=next(_numbers))
             client.answers.append(service.request("GET", path))
@@ -105,6 +113,7 @@ class Load:
             self._stop.set()
             for thread in self._threads:
                 thread.join()
+            self._bare.stop()
 
     def acknowledged_since(self, began: float) -> int:
         """Return how many writes that were sent after `began` are acknowledged."""

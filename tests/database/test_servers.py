@@ -7,9 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from app.database import servers
 from app.database.engine import Database
+from app.database.server_connection import autocommit_connection, server_connection
 from tests.postgresql_proxy import PostgresqlProxy, postgresql_proxy
 from tests.registers import Register, create_keys, make_settings, open_database, serve
 
@@ -155,6 +157,54 @@ def test_reads_that_have_begun_on_a_silent_replica_are_ended(replicated: tuple[R
         database.connect_for_reads().close()  # another request, which finds that it is silent
         with pytest.raises(psycopg.OperationalError):
             driver.execute("SELECT 1")  # would wait for ever
+
+
+@pytest.mark.parametrize("database_copies", ["postgresql"], indirect=True)
+def test_a_write_does_not_wait_for_a_primary_server_that_is_silent(
+    make_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "SILENT_SECONDS", 0.2)
+    url = make_database("starter")
+    keys = create_keys(url)
+    with postgresql_proxy(url) as (proxy, first):
+        folders = [str(make_url(each).query["host"]) for each in (first, url)]
+        several = make_url(url).set(query={"host": folders}).render_as_string(hide_password=False)
+        settings = make_settings(several)
+        database = open_database(settings)
+        with serve(settings, database, keys) as register:
+            assert register.write("POST", "/v1/documents", {"title": "first"}).status_code == 201
+            proxy.is_silent = True
+            # The pools for writes and for the check of keys both have a connection to it.
+            assert register.write("POST", "/v1/documents", {"title": "second"}, role="editor").status_code == 201
+            assert register.get("/health/ready").status_code == 200
+        database.close()
+
+
+@pytest.mark.parametrize("database_copies", ["postgresql"], indirect=True)
+def test_a_check_ends_though_the_server_is_silent(
+    replicated: tuple[Register, PostgresqlProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.database.server_connection.ANSWER_SECONDS", 0.1)
+    register, proxy = replicated
+    dialect, url = register.database.read_engine.dialect, register.database.replica_url
+    assert url is not None
+
+    def check_once() -> None:
+        with server_connection(dialect, url, {}, 0.2) as driver:
+            proxy.is_silent = True
+            driver.execute("SELECT 1")
+
+    def check_again_and_again() -> None:
+        with autocommit_connection(dialect, url) as fetch_value:
+            assert fetch_value("SELECT 1") == b"1"
+            proxy.is_silent = True
+            fetch_value("SELECT 1")
+
+    with pytest.raises(DBAPIError):
+        check_once()
+    proxy.is_silent = False
+    with pytest.raises(DBAPIError, match="timeout expired"):
+        check_again_and_again()
 
 
 def replica_of(database: Database) -> Any:
