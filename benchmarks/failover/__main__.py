@@ -33,7 +33,9 @@ def start_services(stack: ExitStack, servers: Servers, folder: Path) -> list[Ser
         read_url = f"{servers.url('prefer-standby', first=2 * number)}&application_name=reads-{name}"
         own = folder / name
         own.mkdir()
-        services.append(Service(servers.url("read-write"), own, read_url=read_url, settings=SETTINGS))
+        # What a service records about a database at an address must not be read by the next run.
+        settings = {**SETTINGS, "TMPDIR": str(own)}
+        services.append(Service(servers.url("read-write"), own, read_url=read_url, settings=settings))
     services[0].prepare()
     services[1].key = services[0].key
     for service in services:
