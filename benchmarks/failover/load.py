@@ -145,7 +145,7 @@ class Load:
         answers = (
             each
             for client in self.clients
-            if (client.kind == "write") == of_writes
+            if client.kind != BARE and (client.kind == "write") == of_writes
             for each in client.answers
             if not each.is_success
         )
