@@ -404,9 +404,12 @@ class Database:
         if self.dialect == "sqlite":
             return _create_engine(self.url, pool_size=1, timeouts=self.timeouts, prepared="auto", writes=True)
         timeouts, silence = Timeouts(LEASE_SILENCE_SECONDS), LEASE_SILENCE_SECONDS
-        return _create_engine(
+        engine = _create_engine(
             self.url, pool_size=1, timeouts=timeouts, prepared="auto", writes=True, silence_seconds=silence
         )
+        if has_several(self.url):
+            check_before_use(engine)
+        return engine
 
     def require(self, seq: int) -> None:
         """Read no state before `seq` from the replica, whatever else is down: something was taken down there."""
