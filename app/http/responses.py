@@ -24,6 +24,11 @@ VARY = "Accept, X-Register-Seq"
 """The request headers that select a response. `X-Register-Seq` asks for a state that a stored response may lack."""
 
 
+def key_headers(cache_scope: CacheScope) -> dict[str, str]:
+    """Return the header with the keys by which a shared cache evicts a response (`Surrogate-Key`)."""
+    return {"Surrogate-Key": " ".join(cache_scope.surrogate_keys)}
+
+
 def check_read_conditions(request: Request, etag: str) -> None:
     """Raise `PreconditionFailed` if a read has an `If-Match` that does not include `etag`, in any encoding."""
     if request.method != "GET" or "if-match" not in request.headers:
@@ -98,8 +103,7 @@ def cacheable_response(
             return Response(body[part.start : part.end], 206, response_headers, media_type)
     if cache_scope is not None:
         request.state.cache_scope = cache_scope
-        if cache_scope.surrogate_keys:
-            response_headers["Surrogate-Key"] = " ".join(cache_scope.surrogate_keys)
+        response_headers |= key_headers(cache_scope)
     return Response(body, status_code=status, media_type=media_type, headers=response_headers)
 
 
