@@ -1,5 +1,6 @@
 """Responses with an ETag, which clients and caches can revalidate."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,22 @@ from app.http.serializers import JSON_OPTIONS
 
 SHARED_CACHE_CONTROL = "public, max-age=0, s-maxage=1"
 """Clients revalidate before each use; a shared cache may serve its copy for one second without revalidation."""
+
+PURGED_SECONDS = 60
+"""For how long a shared cache may serve its copy while it is purged."""
+
+_DAY_SECONDS = 86_400
+
+
+def shared_cache_control(*, is_purged: bool) -> str:
+    """Return the `Cache-Control` of a response that a shared cache may store.
+
+    A copy is not kept beyond the end of the day in UTC: responses contain ages in days.
+    """
+    if not is_purged:
+        return SHARED_CACHE_CONTROL
+    seconds = max(1, min(PURGED_SECONDS, int(_DAY_SECONDS - time.time() % _DAY_SECONDS)))
+    return f"public, max-age=0, s-maxage={seconds}"
 
 
 VARY = "Accept, X-Register-Seq"
