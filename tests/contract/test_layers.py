@@ -26,6 +26,7 @@ LAYERS = (
     ("imports",),
     ("takedown",),
     ("purge",),
+    ("leases",),
     ("register",),
     ("keys",),
     ("pages",),
