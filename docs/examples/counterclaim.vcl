@@ -33,7 +33,8 @@ acl purgers {
 
 sub vcl_recv {
     if (req.method == "PURGE") {
-        if (client.ip !~ purgers) {
+        # Varnish has added the address of the client: with another one, a proxy on this machine has passed the request on.
+        if (client.ip !~ purgers || req.http.X-Forwarded-For ~ ",") {
             return (synth(405, "Method Not Allowed"));
         }
         set req.http.X-Purge-Known = var.global_get("epoch") + ":" + var.global_get("purged");

@@ -4,22 +4,24 @@ Where Varnish or its modules are not installed, the tests are skipped (`apt-get 
 """
 
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import pytest
 
 from app.enums import Role
+from benchmarks.system import process_tree
 from benchmarks.varnish import find_varnish, running_varnish
 from tests import forkserver
 from tests.history.servers import find_free_port
 from tests.registers import DatabaseCopies, create_keys
-from tests.test_cli import ROOT, environment, wait_for
+from tests.test_cli import ROOT, environment, refused, wait_for
 
 VARNISH = find_varnish()
 LEASE_SECONDS = 3
@@ -49,6 +51,7 @@ class CachedService:
     port: int
     cache_port: int
     key: dict[str, str]
+    varnish_pid: int
     purgers: list[forkserver.RunningProgram] = field(default_factory=list)
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -115,8 +118,8 @@ def cached(database_copies: DatabaseCopies) -> Iterator[CachedService]:
         service = forkserver.RunningProgram(["serve", "--port", str(port)], environment(url, **SETTINGS), ROOT)
         stack.callback(service.close)
         wait_for(port)
-        stack.enter_context(running_varnish(str(VARNISH), port, cache_port))
-        made = CachedService(url, port, cache_port, key)
+        varnish = stack.enter_context(running_varnish(str(VARNISH), port, cache_port))
+        made = CachedService(url, port, cache_port, key, varnish.pid)
         stack.callback(made.close)
         yield made
 
@@ -197,3 +200,31 @@ def test_a_purger_purges_what_it_has_missed(cached: CachedService) -> None:
     purger.wait(WAIT_SECONDS)
     cached.start_purger()
     assert id_ in cached.get(path).body.decode()
+
+
+def test_others_may_not_purge(cached: CachedService) -> None:
+    """A proxy on this machine has an address that may purge, and names that of its client."""
+    headers = {"X-Forwarded-For": "192.0.2.1", "X-Purge-Seq": "1", "X-Purge-Keys": "register"}
+    assert send(cached.cache_port, "PURGE", "/", None, headers).status == 405
+    assert send(cached.cache_port, "PURGE", "/", None, {}).status == 200, "which asks for the state"
+    error = refused("purge", "--to", f"http://127.0.0.1:{cached.port}", url=cached.url)
+    assert "answers 501 to PURGE" in error
+
+
+def test_a_restarted_cache_is_purged_again(cached: CachedService) -> None:
+    """The state of the purger is lost with the cache. Until it is there again, responses are stored for a second."""
+    cached.start_purger()
+    path = "/v1/claims?limit=1"
+    wait_until(lambda: is_hit_later(cached, path))
+    for pid in process_tree(cached.varnish_pid):
+        if pid != cached.varnish_pid:
+            os.kill(pid, signal.SIGKILL)  # the supervisor starts the cache again
+
+    def is_hit_again() -> bool:
+        with suppress(OSError, HTTPException):
+            return is_hit_later(cached, path)
+        return False
+
+    wait_until(is_hit_again)
+    id_ = json.loads(cached.add_claim(81_001).body)["id"]
+    wait_until(lambda: id_ in cached.get("/v1/claims?sort=-recorded&limit=5").body.decode())
