@@ -15,7 +15,12 @@ from benchmarks.operate.postgresql import Cluster
 from benchmarks.torture.servers import PATIENT, ForkedService, temporary_folder
 
 LEASE_SECONDS = 5
-SETTINGS = {**PATIENT, "COUNTERCLAIM_LEASE": str(LEASE_SECONDS), "COUNTERCLAIM_OFFLOAD_PROCESSES": "1"}
+SETTINGS = {
+    **PATIENT,
+    "COUNTERCLAIM_LEASE": str(LEASE_SECONDS),
+    "COUNTERCLAIM_OFFLOAD_PROCESSES": "1",
+    "COUNTERCLAIM_MOST_LAG": "3600",  # only takedowns keep services from reading the standby
+}
 WORDS = "a figure that a court forbids"
 MAX_WAIT_SECONDS = 60
 
@@ -158,7 +163,9 @@ def test_a_service_that_was_frozen_serves_no_old_words_when_it_goes_on(machines:
             answer = receive(connection)
             assert answer.startswith(b"HTTP/1.1 "), address
             assert WORDS.encode() not in answer, address
-        wait_until(frozen, path, 410)
+        assert WORDS not in str(frozen.request("GET", path).body)
+        wait_until(frozen, "/health/ready", 200)
+        assert frozen.request("GET", path).status == 410
         for address in addresses(path, seq):
             assert WORDS not in str(frozen.request("GET", address).body), address
     finally:
