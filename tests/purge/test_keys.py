@@ -106,6 +106,9 @@ def test_a_new_claim_purges_its_topics_and_lists(register: Register) -> None:
     for slug, subject, narrower in (("own", "army", []), ("other", "militia", []), ("wide", "militia", ["subject"])):
         body = {"title": slug, "category": "killed", "subject": subject, "place": "war", "narrower": narrower}
         assert register.write("PUT", f"/v1/topics/{slug}", body).status_code == 201
+    wider = register.get("/v1/topics/other/side-by-side?narrower=subject").headers["surrogate-key"].split()
+    assert {"topic-other", CLAIMS_KEY} <= set(wider), "it shows other claims than those of the topic"
+    assert CLAIMS_KEY not in register.get("/v1/topics/wide/side-by-side").headers["surrogate-key"].split()
     seq, _ = read_changed_keys(register, 0)
     claim = submit_claim(register, make_unique_claim_body())
     seq, keys = read_changed_keys(register, seq)
