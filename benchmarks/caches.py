@@ -222,7 +222,12 @@ def measure_takedowns(register: LoadedRegister) -> dict[str, Any]:
         took.append(time.monotonic() - began)
         for path in paths:
             old += _shows(get(register.cache_port, path)[2], figure)
-    return {"takedowns": TAKEDOWNS, "answers_with_the_claim_before": answers, "old_answers": old, "longest_seconds": round(max(took), 2)}
+    return {
+        "takedowns": TAKEDOWNS,
+        "answers_with_the_claim_before": answers,
+        "old_answers": old,
+        "longest_seconds": round(max(took), 2),
+    }
 
 
 def _shows(body: str, figure: str) -> bool:

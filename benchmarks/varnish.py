@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "counterclaim.vcl"
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "varnish.vcl"
 START_SECONDS = 60
 
 
@@ -29,7 +29,7 @@ def running_varnish(program: str, service_port: int, port: int) -> Iterator[subp
         folder.chmod(0o755)  # Varnish gives up root
         text = EXAMPLE.read_text(encoding="utf-8")
         assert text.count('"8000"') == 1
-        configuration = folder / "counterclaim.vcl"
+        configuration = folder / "varnish.vcl"
         configuration.write_text(text.replace('"8000"', f'"{service_port}"'), encoding="utf-8")
         log = folder / "log"
         command = [program, "-F", "-a", f"127.0.0.1:{port}", "-T", "none", "-n", str(folder / "state")]

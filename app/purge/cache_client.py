@@ -1,4 +1,4 @@
-"""The requests to a shared cache that purge it, as docs/examples/counterclaim.vcl answers them."""
+"""The requests to a shared cache that purge it, as docs/examples/varnish.vcl answers them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,13 +79,13 @@ class CacheClient:
         received_at = read_clock()
         if response.status != HTTPStatus.OK:
             self.close()
-            hint = "its configuration has to let this address purge (see docs/examples/counterclaim.vcl)"
+            hint = "its configuration has to let this address purge (see docs/examples/varnish.vcl)"
             raise PurgeFailed(f"The cache at {self.url} answers {response.status} to PURGE: {hint}.")
         try:
             clock = float(response.headers["X-Purge-Clock"])
         except (TypeError, ValueError):
             self.close()
-            detail = "does not tell its clock: it needs the configuration in docs/examples/counterclaim.vcl"
+            detail = "does not tell its clock: it needs the configuration in docs/examples/varnish.vcl"
             raise PurgeFailed(f"The cache at {self.url} {detail}.") from None
         return CacheAnswer(response.headers.get("X-Purge-Known", ""), clock, received_at)
 

@@ -1,6 +1,6 @@
 # Varnish in front of a register, purged by `counterclaim purge --to http://127.0.0.1:6081`.
 #
-# Put it in /etc/varnish/counterclaim.vcl, and replace the address of the service. It needs Varnish 7 with the modules
+# Put it in /etc/varnish/varnish.vcl, and replace the address of the service. It needs Varnish 7 with the modules
 # std (part of it), var and xkey (Debian: varnish-modules). Tested with Varnish 7.1.
 #
 # The purger tells the cache what has changed, up to which change, and until when the cache may rely on that. While it

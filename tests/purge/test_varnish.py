@@ -1,4 +1,4 @@
-"""Varnish with docs/examples/counterclaim.vcl, purged by `counterclaim purge`.
+"""Varnish with docs/examples/varnish.vcl, purged by `counterclaim purge`.
 
 Where Varnish or its modules are not installed, the tests are skipped (`apt-get install varnish varnish-modules`).
 """
