@@ -245,8 +245,8 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
-def _create_lease(app: FastAPI) -> LeaseKeeper:
-    """Return the lease of this process, which forgets its caches in the event loop when something is taken down."""
+async def _start_lease(app: FastAPI) -> None:
+    """Hold a lease, and forget the caches in the event loop when something is taken down."""
     loop = asyncio.get_running_loop()
     invalidator: CacheInvalidator = app.state.invalidator
 
@@ -256,7 +256,9 @@ def _create_lease(app: FastAPI) -> LeaseKeeper:
     def forget_in_loop(takedown: Position) -> None:
         asyncio.run_coroutine_threadsafe(forget(takedown.seq), loop).result(app.state.settings.lease)
 
-    return LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget_in_loop)
+    lease = LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget_in_loop)
+    app.state.lease = app.state.cache_middleware.lease = lease
+    await asyncio.to_thread(lease.start)
 
 
 def _run_in_background(task: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -308,13 +310,12 @@ def create_app(
         database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
+        if is_worker and database.dialect == "postgresql":
+            await _start_lease(app)
         tasks = [_run_in_background(_remove_outdated_copies(app))]
         if is_worker:
             loops = (_check_readiness, _release_resources, _finish_imports)
             tasks += [_run_in_background(loop(app)) for loop in loops]
-            if database.dialect == "postgresql":
-                app.state.lease = cache_middleware.lease = _create_lease(app)
-                await asyncio.to_thread(app.state.lease.start)
         if app.state.worker_files is not None:
             tasks.append(_run_in_background(_share_metrics(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
