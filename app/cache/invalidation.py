@@ -81,7 +81,7 @@ class CacheInvalidator:
         self._last_epoch: int | None = None
         """The epoch of the last poll. This process may have begun a later one since, without forgetting its caches."""
         self.purged_until = 0.0
-        """Until when a shared cache in front of the service is purged, by `time.monotonic`."""
+        """Until when a shared cache in front of the service is purged, by `time.monotonic`; 0: there is no purger."""
         self._select_head = (
             "SELECT seq, (SELECT max(number) FROM epoch), "  # noqa: S608 - one of two constants
             f"(SELECT {_PURGER_SECONDS[database.dialect]} FROM lease WHERE kind = 'purger') FROM clock"
@@ -159,7 +159,7 @@ class CacheInvalidator:
         else:
             self.response_cache.advance(result.seq, result.changes)
         self._last_poll, self._last_epoch = result, result.epoch
-        self.purged_until = result.started_at + result.purger_seconds
+        self.purged_until = result.started_at + result.purger_seconds if result.purger_seconds > 0 else 0.0
 
     def forget_before(self, takedown: int) -> None:
         """Forget what was read before a takedown, and read no state before it. Must run in the event loop."""

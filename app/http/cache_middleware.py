@@ -217,7 +217,8 @@ class ResponseCacheMiddleware:
     @property
     def _is_shared_cache_purged(self) -> bool:
         """Whether a purger of a shared cache in front of the service holds its lease."""
-        return time.monotonic() < self.invalidator.purged_until
+        until = self.invalidator.purged_until
+        return until > 0 and time.monotonic() < until
 
     def _with_shared_lifetime(self, lines: bytes) -> bytes:
         """Return the lines of headers with the time for which a shared cache may hold the response now."""
