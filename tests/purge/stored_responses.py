@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 
 from tests.contract.examples import EXAMPLE_PATHS, first_example, path_of, suffixes_of
-from tests.http.test_types import OPERATIONS
+from tests.http.operations import OPERATIONS
 from tests.registers import Register
 
 MORE_PATHS = (

@@ -15,7 +15,7 @@ from app.settings import Settings
 from tests.client import ApplicationClient
 from tests.contract.examples import EXAMPLE_CLAIM_ID, send_example
 from tests.examples import make_source_body, make_unique_claim_body, record_example_vocabulary, submit_claim
-from tests.http.test_types import OPERATIONS
+from tests.http.operations import OPERATIONS
 from tests.purge.stored_responses import comparable_body, is_storable, list_paths
 from tests.registers import Register
 

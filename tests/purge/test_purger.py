@@ -17,7 +17,7 @@ from app.purge.cache_client import CacheClient
 from app.purge.purger import Purger
 from tests.examples import make_source_body, make_unique_claim_body, record_example_vocabulary, submit_claim
 from tests.registers import Register
-from tests.test_cli import refused
+from tests.test_cli import run_refused
 
 CACHE_CLOCK = 1_000_000.0
 
@@ -198,6 +198,6 @@ def test_no_response_is_stored_beyond_the_day(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_an_address_without_a_cache_is_refused(shared_starter_register: Register, url: str, message: str) -> None:
     database = shared_starter_register.settings.database_url
-    error = refused("purge", "--to", url, url=database)
+    error = run_refused("purge", "--to", url, url=database)
     assert message in error
     assert len(error.splitlines()) == 1

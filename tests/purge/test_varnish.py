@@ -21,7 +21,7 @@ from benchmarks.varnish import find_varnish, running_varnish
 from tests import forkserver
 from tests.history.servers import find_free_port
 from tests.registers import DatabaseCopies, create_keys
-from tests.test_cli import ROOT, environment, refused, wait_for
+from tests.test_cli import ROOT, environment, run_refused, wait_for
 
 VARNISH = find_varnish()
 LEASE_SECONDS = 3
@@ -207,7 +207,7 @@ def test_others_may_not_purge(cached: CachedService) -> None:
     headers = {"X-Forwarded-For": "192.0.2.1", "X-Purge-Seq": "1", "X-Purge-Keys": "register"}
     assert send(cached.cache_port, "PURGE", "/", None, headers).status == 405
     assert send(cached.cache_port, "PURGE", "/", None, {}).status == 200, "which asks for the state"
-    error = refused("purge", "--to", f"http://127.0.0.1:{cached.port}", url=cached.url)
+    error = run_refused("purge", "--to", f"http://127.0.0.1:{cached.port}", url=cached.url)
     assert "answers 501 to PURGE" in error
 
 
