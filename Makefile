@@ -110,6 +110,9 @@ bench-machines: .venv/tested ## Measure a standby that lags, is promoted, and co
 failover: .venv/tested .bench/failover/made ## Let servers of PostgreSQL with Patroni fail under load, in network namespaces: needs root and etcd-server: ONLY="killed frozen" SAVE=yes
 	@$(BIN)/python -m benchmarks.failover $(if $(ONLY),--only $(ONLY)) $(if $(SAVE),--save)
 
+bench-caches: .venv/tested ## Measure Varnish with a purger: reads that reach the service, and old answers: some minutes
+	$(BIN)/python -m benchmarks.caches --databases "$(DATABASES)" --save
+
 bench-fairness: .venv/tested ## Measure how long polite readers wait while others ask for expensive answers: CLAIMS=10000
 	$(BIN)/python -m benchmarks.fairness --claims $(CLAIMS) --save
 
@@ -204,4 +207,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines failover clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines bench-caches failover clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins

@@ -342,6 +342,10 @@ class CopyFailed(Exception):
     """A register cannot be copied to a database."""
 
 
+class PurgeFailed(Exception):
+    """A shared cache does not do what a purger asks for."""
+
+
 class SnapshotFailed(Exception):
     """A snapshot for analysts cannot be written."""
 

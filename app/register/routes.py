@@ -20,6 +20,7 @@ from app.http.responses import (
     check_read_conditions,
     is_not_modified,
     json_response,
+    key_headers,
 )
 from app.http.routing import api_router
 from app.register.package import FORMAT_VERSION, RegisterState, read_register_id, write_package
@@ -75,6 +76,7 @@ def export_register(request: Request, db: Db) -> Response:
         "ETag": f'"{name}"',
         "Cache-Control": SHARED_CACHE_CONTROL,
         "Vary": VARY,
+        **key_headers(CacheScope(state.seq)),
         "Content-Disposition": f'attachment; filename="counterclaim-register-{day}.zip"',
     }
     check_read_conditions(request, headers["ETag"])
