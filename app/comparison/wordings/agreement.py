@@ -47,6 +47,9 @@ def check_unit(reading: Reading, context: WordingContext) -> None:
             raise UnreadableWording("share", f"{text} is a multiple, not a number of {unit}.", hint)
         if reading.unit == PERCENT and unit != PERCENT:
             raise UnreadableWording("share", f"{text} is a share, not a number of {unit}.", "the unit is `percent`")
+        if unit == PERCENT and reading.unit is None and _is_fraction_alone(reading):
+            detail = f"{text} can be a share, and that many percent."
+            raise UnreadableWording("share", detail, "give the number in percent")
         if reading.is_share and not _is_share_of(reading, unit):
             hint = 'give the number, or `"proposition": "ratio"`'
             raise UnreadableWording("share", f"{text} is a share, not a number of {unit}.", hint)
@@ -61,6 +64,11 @@ def check_unit(reading: Reading, context: WordingContext) -> None:
             f"{text} is a fraction, and {unit or 'the figure'} is counted in whole units.",
             "check the decimal sign; a category with fractions says `fractional`",
         )
+
+
+def _is_fraction_alone(reading: Reading) -> bool:
+    """Return whether the number is a character such as ¾, without a whole number in front of it."""
+    return len(reading.digits) == 1 and unicodedata.category(reading.digits[0][0]) == "No"
 
 
 def _is_share_of(reading: Reading, unit: str) -> bool:

@@ -113,6 +113,9 @@ class Grammar:
     vague_fillers: PhraseTable[str]
     zero: PhraseTable[str]
     zero_before_noun: PhraseTable[str]
+    negative_before: PhraseTable[str]
+    negative_after: PhraseTable[str]
+    levels: PhraseTable[str]
     share_in: PhraseTable[str]
     part_of: PhraseTable[str]
     substance: PhraseTable[str]
@@ -147,7 +150,7 @@ def load_grammar(code: str) -> Grammar:
     phrases = _phrases
     before, ranges, changes = get("before", {}), get("ranges", {}), get("changes", {})
     shares, times, percent = get("shares", {}), get("times", {}), get("percent", {})
-    vague, zero, nouns = get("vague", {}), get("zero", {}), get("nouns", {})
+    vague, zero, nouns, negative = get("vague", {}), get("zero", {}), get("nouns", {}), get("negative", {})
     tabled: dict[str, Any] = {
         "before": phrases(before),
         "after": phrases(get("after", {})),
@@ -170,6 +173,9 @@ def load_grammar(code: str) -> Grammar:
         "vague_fillers": phrases({"filler": vague.get("fillers", [])}),
         "zero": phrases({"zero": zero.get("words", [])}),
         "zero_before_noun": phrases({"zero": zero.get("before_noun", [])}),
+        "negative_before": phrases({"minus": negative.get("before", [])}),
+        "negative_after": phrases({"minus": negative.get("after", [])}),
+        "levels": phrases({"level": negative.get("levels", [])}),
         "share_in": phrases({name: shares.get(name, []) for name in ("in", "one_in")}),
         "part_of": phrases({"of": shares.get("part_of", [])}),
         "substance": phrases({"of": shares.get("substance", [])}),

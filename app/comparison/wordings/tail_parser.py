@@ -11,6 +11,7 @@ from app.comparison.wordings.reading import quote_wording
 from app.comparison.wordings.tokens import Token
 
 _COVERAGE_WORDS: Final = 3
+_TIME_UNITS: Final = frozenset({"minute", "hour", "day", "week", "month", "year"})
 
 
 class TailParser(NumberParser):
@@ -91,6 +92,8 @@ class TailParser(NumberParser):
 
     def _read_unit(self, _core: Core, tail: Tail, position: int) -> int | None:
         """Read a unit, also in "14-foot" and in "un millón de toneladas"."""
+        if tail.noun == "persons" and self._is_time_unit(position):
+            return None  # man-days, people hours
         moved = self._unit_at(position, tail)
         if moved is not None or position + 1 >= len(self.tokens):
             return moved
@@ -99,6 +102,10 @@ class TailParser(NumberParser):
         if is_joined or (self.grammar.nouns.match(self.tokens, position) or ("",))[0] == "fillers":
             return self._unit_at(position + 1, tail)
         return None
+
+    def _is_time_unit(self, position: int) -> bool:
+        unit = self.grammar.units.match(self.tokens, position)
+        return unit is not None and unit[0] in _TIME_UNITS
 
     def _read_noun(self, _core: Core, tail: Tail, position: int) -> int | None:
         if state := self.grammar.states.match(self.tokens, position):
