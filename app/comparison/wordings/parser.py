@@ -127,7 +127,8 @@ class WordingParser(TailParser):
                 continue
             core = Core(value=Fraction(0), end=matched[1])
             tail = self._read_tail(core)
-            if tail is not None and (tail.noun is not None or not needs_noun) and tail.hedge is None:
+            is_named = tail is not None and (tail.noun is not None or tail.unit == self.context.unit is not None)
+            if tail is not None and (is_named or not needs_noun) and tail.hedge is None:
                 return self._build(None, core, tail)
         return None
 
