@@ -241,10 +241,14 @@ _OTHER_MEASURES: Final = frozenset(
 
 @lru_cache(maxsize=256)
 def has_fractions(unit: str) -> bool:
-    """Return whether a unit is a measure, which has fractions. All others, such as `persons`, are counted whole."""
+    """Return whether a unit is a measure, which has fractions, or for each of something, such as `cases-per-100000`.
+
+    All others, such as `persons`, are counted whole.
+    """
     if unit in {PERCENT, TIMES} or unit in DIMENSIONS or dimension_of(unit) is not None:
         return True
-    return unit.casefold().replace(" ", "-").replace("_", "-") in _OTHER_MEASURES
+    name = unit.casefold().replace(" ", "-").replace("_", "-")
+    return name in _OTHER_MEASURES or "-per-" in f"-{name}"
 
 
 def as_dimension(category_unit: str) -> Dimension | None:
