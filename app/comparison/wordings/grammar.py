@@ -122,6 +122,8 @@ class Grammar:
     ratio: PhraseTable[str]
     percent: PhraseTable[str]
     rates: PhraseTable[str]
+    per_number: PhraseTable[str]
+    per_number_of: PhraseTable[str]
     comparatives: PhraseTable[int]
     change_verbs: PhraseTable[int]
     change_lead: PhraseTable[str]
@@ -182,6 +184,8 @@ def load_grammar(code: str) -> Grammar:
         "ratio": phrases({"to": shares.get("ratio", [])}),
         "percent": phrases(percent),
         "rates": phrases(get("rates", {})),
+        "per_number": phrases({"per": get("per_number", {}).get("words", [])}),
+        "per_number_of": phrases({"of": get("per_number", {}).get("of", [])}),
         "comparatives": PhraseTable(
             [(word, 1) for word in changes.get("more", [])] + [(word, -1) for word in changes.get("less", [])]
         ),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+from app.comparison.units import per_number_of
 from app.comparison.wordings.numerals import ReadNumber
 from app.comparison.wordings.parts import Core, Tail
 from app.comparison.wordings.reading import quote_wording
@@ -158,7 +159,7 @@ class NumberParser(TokenParser):
                 for two in self._numbers(second):
                     if two.number <= 0 or one.number > two.number or one.is_round or two.is_round:
                         continue
-                    if self._can_be_year(one, two, begin, second):
+                    if two.number == per_number_of(self.context.unit) or self._can_be_year(one, two, begin, second):
                         continue
                     yield replace(
                         core,
