@@ -123,7 +123,7 @@ def measure_cold_claims(bench: BenchmarkRun) -> Numbers:
         found = bench.shared_cases([f"/v1/claims/{id_}" for id_ in ids], counted=False)
         for name, peer in (("datasette", datasette), ("pocketbase", pocketbase)):
             if name in bench.peers:
-                found[name] = (bench.server(name), [encode_request(peer.claim(id_)) for id_ in ids])
+                found[name] = (bench.server(name), [encode_request(peer.claim_path(id_)) for id_ in ids])
         return found
 
     return {"one claim": bench.measure(cases, "claim")}

@@ -466,6 +466,7 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Pr
             pool_use_lifo=True,  # few connections do most of the work, and prepare its statements
             query_cache_size=MAX_ORM_STATEMENTS,
             json_serializer=_dump_json,
+            json_deserializer=orjson.loads,
             connect_args={"cached_statements": MAX_PREPARED_STATEMENTS},
         )
         busy_seconds = timeouts.lock if writes else timeouts.reader_lock
@@ -490,6 +491,7 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Pr
         pool_timeout=timeouts.pool,
         query_cache_size=MAX_ORM_STATEMENTS,
         json_serializer=_dump_json,
+        json_deserializer=orjson.loads,
         execution_options={} if writes else read_options,
         connect_args={
             "connect_timeout": timeouts.connect,

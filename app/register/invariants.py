@@ -7,11 +7,15 @@ from sqlalchemy import Connection, func, select
 from sqlmodel import SQLModel
 
 from app.claims.counts.stored import COUNT, SELECT_STATE, CountKey, recount_claims
+from app.comparison.series_key import build_series_columns
 from app.database.engine import Database
 from app.database.query_budget import lift_budget
 from app.database.question_keys import question_key
 from app.database.schema_check import find_schema_differences
 from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, Change, ClaimVersion, Clock, table_of
+
+CLAIMS_AT_ONCE = 2_000
+"""So many claims are in memory at a time."""
 
 MAX_FINDINGS = 100
 """How many damaged pages or rows a check lists."""
@@ -52,6 +56,7 @@ def find_breaches(database: Database) -> Iterator[Breach]:
             yield from _check_versions(fetch, kind, version.key_name)
         yield from _check_references(fetch)
         yield from _check_questions(connection)
+        yield from _check_series(connection)
         yield from _check_counts(connection)
         if database.dialect == "sqlite":
             yield from _check_full_text(fetch)
@@ -144,6 +149,21 @@ def _check_questions(connection: Connection) -> Iterator[Breach]:
         key, *names, count, seq = row
         if key != question_key(*names):
             yield Breach("questions", f"{count} changes of claims, the first one {seq}, are filed elsewhere")
+
+
+def _check_series(connection: Connection) -> Iterator[Breach]:
+    """Check that the index of series has each current claim in its own: else comparisons do not find it."""
+    claim = table_of(ClaimVersion)
+    statement = select(claim).where(claim.c.until_seq.is_(None)).execution_options(yield_per=CLAIMS_AT_ONCE)
+    wrong = 0
+    for row in connection.execute(statement):
+        columns = row._asdict()
+        if columns != columns | build_series_columns(columns):
+            wrong += 1
+            if wrong <= MAX_FINDINGS:
+                yield Breach("series", f"claim {row.id} is not where its source, period and date belong")
+    if wrong > MAX_FINDINGS:
+        yield Breach("series", f"{wrong} claims are not where they belong")
 
 
 def _check_counts(connection: Connection) -> Iterator[Breach]:

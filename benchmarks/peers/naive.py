@@ -27,6 +27,7 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    case,
     create_engine,
     event,
     exists,
@@ -551,6 +552,7 @@ def _create_engine(url: str) -> Engine:
 
 
 ENGINE = _create_engine(os.environ["DATABASE_URL"])
+TOTALS = ["cumulative", "within"]
 BASE_URL = f"http://127.0.0.1:{os.environ['NAIVE_PORT']}"
 SQLITE = ENGINE.dialect.name == "sqlite"
 
@@ -678,12 +680,13 @@ def _is_in_topic(session: Session, slug: str) -> Any:  # noqa: ANN401 - a clause
         within |= {slug for slug, parent in parents if parent in within}
     clauses = [c.category.in_(within), c.subject == topic.subject, c.place == topic.place]
     if topic.aggregation:
-        clauses.append(c.aggregation == topic.aggregation)
+        clauses.append(c.aggregation.in_(TOTALS if topic.aggregation in TOTALS else [topic.aggregation]))
     if topic.since:
         coarser = [
             c.period.like(f"{prefix}/%") for prefix in (topic.since.isoformat()[:7], topic.since.isoformat()[:4])
         ]
-        clauses.append(or_(c.period_start == topic.since, *coarser))
+        clauses.append(or_(c.period_start == topic.since, and_(c.aggregation == "cumulative", or_(*coarser))))
+        clauses.append(c.aggregation != "snapshot")
     return and_(*clauses)
 
 
@@ -899,12 +902,18 @@ def side_by_side(slug: str, session: Db, known_on: dt.date | None = None) -> Sid
     if known_on:
         known.append(c.date <= known_on)
     includes, excludes = (func.coalesce(column.cast(Text), "") for column in (c.includes, c.excludes))
-    same = (c.source, c.category, c.subject, c.place, includes, excludes, c.aggregation, g.unit, c.relative_to)
-    latest = (c.period_end.desc().nulls_last(), c.date.desc().nulls_last(), (c.high - c.low).asc().nulls_last(), c.id)
+    start = case((c.aggregation == "cumulative", c.period_start))
+    same = (
+        *(c.source, c.category, c.subject, c.place, includes, excludes, c.modality),
+        *(c.aggregation, start, g.unit, c.relative_to),
+    )
+    is_past = and_(c.modality != "forecast", c.date.is_not(None), or_(c.period_end.is_(None), c.period_end > c.date))
+    end = case((is_past, c.date), else_=c.period_end)
+    latest = (end.desc().nulls_last(), c.date.desc().nulls_last(), (c.high - c.low).asc().nulls_last(), c.id)
     numbered = (
         select(
             c.version.label("version"),
-            func.row_number().over(partition_by=[*same, c.modality == "forecast"], order_by=latest).label("rank"),
+            func.row_number().over(partition_by=same, order_by=latest).label("rank"),
         )
         .join(g, and_(g.slug == c.category, g.until_seq.is_(None)))
         .where(*known)

@@ -6,7 +6,7 @@ deterministic for a given number of claims, including its ids.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import repeat
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from sqlalchemy import update
 
 from app.claims.counts.stored import update_counts
-from app.comparison.series_key import PERIOD_END_FACTOR
+from app.comparison.figure import PrintedFigure
+from app.comparison.series_key import build_series_columns
 from app.database.engine import Database
 from app.database.question_keys import question_key
-from app.database.tables import Clock
+from app.database.tables import VERSION_TABLES, Change, Clock
 from app.database.text_folding import search_words
 from app.database.transaction import write_transaction
 from app.enums import Aggregation, Interest, Modality, SourceKind
+from app.sentences.figures import build_display
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.takedown.claims import TAKEDOWN_VALUES
@@ -67,6 +69,20 @@ LEVELS = ("high", "moderate", "low", None)
 AGGREGATIONS = ("cumulative", "within", "snapshot", "rate")
 MODALITIES = tuple(each.value for each in (Modality.count, Modality.estimate, Modality.forecast, Modality.allegation))
 
+UNIT = "persons"
+FIGURE_COLUMNS = ("as_printed", "value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate")
+DERIVED_FROM = (
+    *(*FIGURE_COLUMNS, "kind", "status", "source", "proposition", "modality"),
+    *("period", "period_end", "aggregation", "date", "date_edtf"),
+)
+"""The columns of these claims from which others are derived."""
+LEFT_OUT: dict[str, Any] = {
+    **dict.fromkeys(("coverage", "out_of", "relative_to", "unit", "per")),
+    "includes": (),
+    "excludes": (),
+}
+"""Columns from which others are derived, and which no claim here has."""
+
 IntegerArray = NDArray[np.int64]
 
 
@@ -74,6 +90,11 @@ def fill_register(url: str, claims: int) -> None:
     """Fill the migrated, empty register at `url` with `claims` claims and the records that they refer to."""
     database = Database(make_settings(url))
     made = SyntheticClaims(claims, record_synthetic_vocabulary(database))
+    with database.write() as session:
+        # A transaction has the time of the machine's clock, which is later than that of the claims.
+        session.execute(update(Change).values(at=REGISTER_START))
+        for kind in ("category", "subject", "place", "source", "topic"):
+            session.execute(update(VERSION_TABLES[kind]).values(recorded_at=REGISTER_START))
     database.close()
     with bulk_load(url) as put:
         made.put_documents(put)
@@ -98,12 +119,11 @@ def record_synthetic_vocabulary(database: Database) -> int:
     """Record vocabularies, sources and topics; return the last `seq`."""
     kinds = [each for each in SourceKind if each not in (SourceKind.witness, SourceKind.unknown)]
     with write_transaction(database, "filled") as log:
-        log.at = REGISTER_START
         for n in range(CATEGORY_COUNT):
             given = CategoryInput(
                 name=f"Category {n}",
                 definition="Counted for a test.",
-                unit="persons",
+                unit=UNIT,
                 non_decreasing=n % 2 == 0,
                 parent=_parent_category(n),
                 components=[slug_of("category", 3), slug_of("category", 4)] if n == 5 else [],
@@ -367,13 +387,6 @@ class SyntheticClaims:
         ]
         period, start, end = zip(*periods, strict=True) if n else repeat((), 3)
         point = [v if v is not None else low for v, low in zip(value, lower, strict=True)]
-        lines = zip(
-            *(each[rows].tolist() for each in (self.source, self.aggregation, self.modality)),
-            end,
-            status,
-            kinds,
-            strict=True,
-        )
         columns: dict[str, Sequence[Any]] = {
             **self._next_versions("claim", n),
             **_version_columns(seqs, self.times_of(seqs)),
@@ -408,14 +421,25 @@ class SyntheticClaims:
             "excludes": ["[]"] * n,
             "note": [NOTES[each] for each in note],
             "retracted_on": [t if s == "retracted" else None for s, t in zip(status, took_back, strict=True)],
-            "standpoint": [
-                f"{slug_of('source', s)} {AGGREGATIONS[a]}{_series_suffix(m, o, t, k)}" for s, a, m, o, t, k in lines
-            ],
-            "recency": [_day_number(e) * PERIOD_END_FACTOR + _day_number(d) for e, d in zip(end, date, strict=True)],
             "fingerprint": [sha256(b"%d" % i).hexdigest() for i in rows.tolist()],
             "words": [" ".join(_fold_words(p, self.note_words[each])) for p, each in zip(printed, note, strict=True)],
         }
+        columns |= _derived_columns(columns)
         return _erase_removed(columns, [f == REMOVED for f in fate], first=first) if REMOVED in fate else columns
+
+
+def _derived_columns(columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """Return the columns that the service derives from others."""
+    derived: dict[str, list[Any]] = {"standpoint": [], "recency": [], "display": []}
+    for values in zip(*(columns[name] for name in DERIVED_FROM), strict=True):
+        claim = dict(zip(DERIVED_FROM, values, strict=True)) | LEFT_OUT
+        for name in ("period_end", "date"):
+            claim[name] = claim[name] and dt.date.fromisoformat(claim[name])
+        figure = PrintedFigure(**{name: claim[name] for name in (*FIGURE_COLUMNS, "coverage", "out_of", "relative_to")})
+        derived["display"].append(build_display(figure, claim["proposition"], UNIT, claim["aggregation"], None))
+        for name, value in build_series_columns(claim).items():
+            derived[name].append(value)
+    return derived
 
 
 def _draw_skewed(chance: np.random.Generator, n: int, many: int, share: float) -> IntegerArray:
@@ -499,17 +523,6 @@ def _period_columns(day: str, aggregation: int, open_end: int) -> tuple[str, str
         first = min("2022-02-24", day)
         return f"{first}/{day}", first, day
     return day, day, day
-
-
-def _series_suffix(modality: int, end: str | None, status: str, kind: str) -> str:
-    """Return the end of a series key, like `app/comparison/series_key.py` for these simple claims."""
-    forecast = " forecast" if MODALITIES[modality] == "forecast" else ""
-    last = " retracted" if status == "retracted" else " none" if kind == "none" else ""
-    return f"{forecast}{'' if end else ' open'}{last}"
-
-
-def _day_number(day: str | None) -> int:
-    return int(day.replace("-", "")) if day else 0
 
 
 def _erase_removed(columns: dict[str, Sequence[Any]], removed: list[bool], *, first: bool) -> dict[str, Sequence[Any]]:

@@ -200,6 +200,8 @@ def test_a_restore_leaves_no_log_of_the_file_before(
             "UPDATE change SET question = 1 WHERE seq = (SELECT max(seq) FROM change WHERE claim IS NOT NULL)",
             "questions",
         ),
+        ("UPDATE claim SET standpoint = 'csis snapshot' WHERE version = 1", "series"),
+        ("UPDATE claim SET recency = 0 WHERE version = 1", "series"),
         ("DELETE FROM change WHERE seq = 5", "change_log"),
         ("UPDATE change SET at = '2001-01-01 00:00:00' WHERE seq = 5", "change_log"),
         ("UPDATE citation SET document = (SELECT id FROM claim LIMIT 1) WHERE version = 1", "references"),

@@ -157,6 +157,10 @@ class SqlRenderer(Protocol):
     def citation_array(self, object_: str, tables: str, is_current: str) -> tuple[str, str]:
         """Return the expression of the citations of a claim as a JSON array, and the join that it needs."""
 
+    def record_join(self, table: str, is_current: str) -> str:
+        """Return the join with the source or the category of a claim."""
+        return f"LEFT JOIN {table} ON {table}.slug = claim.{table} AND {is_current}"
+
     def document_join(self, is_current: str) -> str:
         """Return the join with the document of a citation."""
         return f"LEFT JOIN document ON document.id = citation.document AND {is_current}"
@@ -367,7 +371,7 @@ class PostgresCopyRenderer(PostgresRenderer):
     def citation_join(self, columns: Iterable[str], is_current: str) -> str:
         """Return a join with the citations of all requested claims."""
         condition = f"citation.claim = ANY(':ids'::uuid[]) AND {is_current}"
-        citations = f"SELECT {', '.join(columns)} FROM citation WHERE {condition}"
+        citations = f"SELECT {', '.join(columns)} FROM citation WHERE {condition} OFFSET 0"
         return f"LEFT JOIN ({citations}) AS citation ON citation.claim = claim.id AND {IS_LEADING}"
 
     def citation_array(self, object_: str, tables: str, is_current: str) -> tuple[str, str]:
@@ -379,6 +383,11 @@ class PostgresCopyRenderer(PostgresRenderer):
             "'[' || coalesce(citations.elements, '') || ']'",
             f"LEFT JOIN ({arrays}) AS citations ON citations.claim = claim.id",
         )
+
+    def record_join(self, table: str, is_current: str) -> str:
+        """Return a lateral join, whose rows PostgreSQL remembers by the slug."""
+        record = f"SELECT * FROM {table} WHERE {table}.slug = claim.{table} AND {is_current} OFFSET 0"
+        return f"LEFT JOIN LATERAL ({record}) AS {table} ON true"
 
     def document_join(self, is_current: str) -> str:
         """Return a lateral join, evaluated once for each citation."""
@@ -759,7 +768,7 @@ class _StatementBuilder:
     def joins(self) -> list[str]:
         """Return the joins with the tables that the row reads, and no others."""
         joins = [
-            f"LEFT JOIN {table} ON {table}.slug = claim.{table} AND {self.contains(table)}"
+            self.renderer.record_join(table, self.contains(table))
             for table in ("source", "category")
             if table in self._used_columns
         ]
