@@ -56,7 +56,9 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
     def wrapper(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the arguments of the command
         try:
             function(*args, **kwargs)
-        except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as error:
+        except FileRefused as error:
+            raise click.ClickException(f"{error} ({error.hint})" if error.hint else str(error)) from None
+        except (InvalidSettings, SchemaStale, MigrationFailed, MappingRefused, Problem) as error:
             raise click.ClickException(str(error)) from None
         except (BackupFailed, CopyFailed, PurgeFailed, SnapshotFailed) as error:
             raise click.ClickException(str(error)) from None

@@ -69,6 +69,25 @@ def find_positions(statements: Iterable[Statement]) -> tuple[Position, ...]:
     return tuple(sorted(positions, key=lambda position: position_sort_key(position.statement)))
 
 
+def find_wordings(replaced: Iterable[Statement], others: Iterable[Statement]) -> set[str]:
+    """Return the ids of those of `others` that are wordings of a statement of which another wording was replaced."""
+    by_key: dict[PositionKey, list[Statement]] = {}
+    for statement in replaced:
+        if statement.figure.has_number:
+            by_key.setdefault(position_key_of(statement), []).append(statement)
+    if not by_key:
+        return set()
+    return {
+        other.id
+        for other in others
+        for statement in by_key.get(position_key_of(other), ())
+        if other.id != statement.id
+        and other.figure.has_number
+        and is_same_statement(statement, other)
+        and _find_uttered([statement, other]) is not None
+    }
+
+
 def compare_pairs(
     positions: Sequence[Statement], hierarchy: Hierarchy, tolerance: float | None = None
 ) -> tuple[PairComparison, ...]:

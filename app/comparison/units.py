@@ -4,6 +4,7 @@ A unit is a plain word (`hectares`), a CLDR unit name (`square-kilometer`), a us
 (`USD`). Any other text is a unit without a dimension, such as `persons`.
 """
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final, Literal
@@ -236,12 +237,26 @@ _OTHER_MEASURES: Final = frozenset(
 )
 
 
+_PER_NUMBER: Final = re.compile(r"(?:^|[- _])per[- _]([0-9]{1,3}(?:,?[0-9]{3}){1,4})(?![0-9])", re.IGNORECASE)
+
+
 @lru_cache(maxsize=256)
 def has_fractions(unit: str) -> bool:
-    """Return whether a unit is a measure, which has fractions. All others, such as `persons`, are counted whole."""
+    """Return whether a unit is a measure, which has fractions, or for each of something, such as `cases-per-100000`.
+
+    All others, such as `persons`, are counted whole.
+    """
     if unit in {PERCENT, TIMES} or unit in DIMENSIONS or dimension_of(unit) is not None:
         return True
-    return unit.casefold().replace(" ", "-").replace("_", "-") in _OTHER_MEASURES
+    name = unit.casefold().replace(" ", "-").replace("_", "-")
+    return name in _OTHER_MEASURES or "-per-" in f"-{name}"
+
+
+@lru_cache(maxsize=256)
+def per_number_of(unit: str | None) -> int | None:
+    """Return the number that a unit such as `per-100000` or `cases-per-1000-births` is for each of; None for others."""
+    match = _PER_NUMBER.search(unit or "")
+    return None if match is None else int(match[1].replace(",", ""))
 
 
 def as_dimension(category_unit: str) -> Dimension | None:

@@ -75,8 +75,9 @@ class MainClauseBuilder:
         self.subject_label = self._with_scope(collapse_whitespace(subject.name))
         self.place_label = "" if is_place_named or place.in_text else collapse_whitespace(place.name)
         self.unit_label = ""
-        unit = describe_unit(claim["figure"]["unit"])
-        self.is_amount = unit.is_measure and not unit.is_share
+        is_relative = self.proposition in {"change", "ratio"}  # in percent, of an area
+        unit = describe_unit((is_relative and self.category.unit) or claim["figure"]["unit"])
+        self.is_amount = unit.is_measure and not (unit.is_share or unit.per)
         if self.is_amount and self.category.form == "there":
             self.group = None  # money or land is not among anybody
 
@@ -125,7 +126,7 @@ class MainClauseBuilder:
 
     def _describe_other_proposition(self) -> str:
         """Return the predicate of a statement that is no quantity."""
-        topic = f"{self._said}{self.date_text} of {self._topic}"
+        topic = f"{self._said}{self.date_text} {'for' if self.is_forecast else 'of'} {self._topic}"
         match self.proposition:
             case "ratio" if has_two_sides(self.claim):
                 return self._describe_neutral_ratio() if self.is_neutral else self._describe_ratio()
@@ -226,7 +227,7 @@ class MainClauseBuilder:
         category, group = self.category, self.group
         verb = (category.future if self.is_forecast else category.past) or ""
         had = "would" if self.is_forecast else "had"
-        counted = self._count(words, category.noun, category.details)
+        counted = self._count(words, self._noun, category.details)
         match category.form:
             case "people":
                 parts = [self._count_people(words), verb, f"({category.note})" if category.note else ""]
@@ -237,11 +238,11 @@ class MainClauseBuilder:
             case "lost":
                 parts = [counted, "would be lost" if self.is_forecast else "had been lost"]
             case "things":
-                things = self._count(words, category.noun, rate=False)
+                things = self._count(words, self._noun, rate=False)
                 parts = [things, self._of_group("of"), self.rate, verb]
             case _:
                 there = f"there {had} be" if self.is_forecast else "there had been"
-                counted = self._count(words, category.noun, category.details, rate=False)
+                counted = self._count(words, self._noun, category.details, rate=False)
                 parts = [there, counted, self._of_group("among"), self.rate]
         return join_fragments(parts)
 
@@ -251,7 +252,7 @@ class MainClauseBuilder:
         if self.is_neutral:
             self.unit_label = words.unit.label
             return join_fragments([words.with_unit, self.rate])
-        counted = self._count(words, category.noun, category.details)
+        counted = self._count(words, self._noun, category.details)
         match category.form:
             case "people":
                 note = f"({category.note})" if category.note else ""
@@ -262,30 +263,36 @@ class MainClauseBuilder:
             case "lost":
                 return join_fragments([counted, "lost", f"by {group}" if group else ""])
             case "things":
-                things = self._count(words, category.noun, rate=False)
+                things = self._count(words, self._noun, rate=False)
                 return join_fragments([things, self._of_group("of"), category.part or "", self.rate])
             case _:
                 return join_fragments([counted, self._of_group("among")])
 
+    @property
+    def _noun(self) -> str:
+        """What is counted: the group, if its words end with the noun: "long-distance trains" for "trains"."""
+        noun = collapse_whitespace(self.category.noun or "")
+        is_group_counted = bool(noun) and self.group is not None and f" {self.group}".endswith(f" {noun}")
+        return self.group if is_group_counted and self.group is not None else noun
+
     def _of_group(self, preposition: str) -> str:
         """Return whose things are counted; empty if the things are the group: "2,300 blue whales", not "among them"."""
-        is_group_counted = self.group is not None and self.group == collapse_whitespace(self.category.noun or "")
-        return "" if self.group is None or is_group_counted else f"{preposition} {self.group}"
+        return "" if self.group is None or self._noun == self.group else f"{preposition} {self.group}"
 
     def _measure_phrase(self) -> tuple[str, str]:
         """Return a noun phrase for the category without its number, and its pronoun."""
         category, group = self.category, self.group
-        noun = category.with_details(category.noun)
+        noun = category.with_details(self._noun)
         match category.form:
             case "people":
-                people = self.people or "people"
+                people = f"of {self.people}" if self.people else ""
                 note = f"({category.note})" if category.note else ""
                 measured = "share" if self.claim["figure"]["unit"] == PERCENTAGE_POINTS else "number"
-                return join_fragments([f"the {measured} of", people, category.part or "", note]), "that"
+                return join_fragments([f"the {measured}", people, category.part or "", note]), "that"
             case "lost":
                 return join_fragments([noun, "lost", f"by {group}" if group else ""]), "those"
             case "things":
-                return join_fragments([category.noun or "", self._of_group("of"), category.part or ""]), "those"
+                return join_fragments([self._noun, self._of_group("of"), category.part or ""]), "those"
             case _:
                 return join_fragments([noun, self._of_group("among")]), "those"
 
@@ -317,11 +324,9 @@ class MainClauseBuilder:
 
     @property
     def _said(self) -> str:
-        return (
-            {"allegation": "claimed", "forecast": "forecast"}.get(self.modality, "said")
-            if (self.proposition == "peak_period")
-            else ("said" if self.modality != "allegation" else "claimed without giving grounds")
-        )
+        if self.modality == "allegation":
+            return "claimed" if self.proposition == "peak_period" else "claimed without giving grounds"
+        return "forecast" if self.is_forecast else "said"
 
     @property
     def _quoted_words(self) -> str:

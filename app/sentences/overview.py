@@ -94,6 +94,8 @@ def _describe_counted(members: Sequence[Statement], question: Question, names: R
     words = category.as_component if not category.details else collapse_whitespace(category.note or category.details)
     if category.form == "things" and category.noun and category.part:
         words = collapse_whitespace(f"{category.noun} {category.part}")  # "tanks captured" beside "tanks destroyed"
+    if category.form == "lost" and category.noun and not category.details:
+        words = collapse_whitespace(f"{category.noun} lost")
     if category.components is None and not category.note:
         words = f"{collapse_whitespace(category.name)} ({category.details})"
     match members[0].proposition:
@@ -209,11 +211,10 @@ def _describe_conflicts(figures: int, pairs: PairWords, *, has_others: bool) -> 
         subject = "The two figures cannot" if figures == 2 else f"No two of the {figures} figures can"  # noqa: PLR2004
         return f"{subject} be compared: each counts something else, or is for another period."
     if pairs.on_question:
-        on_question = "the question" if has_others else f"the {figures} figures"
-        preposition = "on" if has_others else "of"
-        sentence = (
-            f"{capitalize_first(_count_pairs(pairs.on_question))} {preposition} {on_question} cannot both be true"
-        )
+        of_which = "on the question" if has_others else f"of the {figures} figures"
+        sentence = f"{capitalize_first(_count_pairs(pairs.on_question))} {of_which} cannot both be true"
+        if figures == 2 and not has_others:  # noqa: PLR2004 - "one pair of the 2"
+            sentence = "The two figures cannot both be true"
         return f"{sentence}: {pairs.worst}" if pairs.worst else f"{sentence}."
     if pairs.contradictions:
         return (

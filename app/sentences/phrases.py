@@ -68,6 +68,7 @@ class CategoryDetails:
     part: str | None = None
     note: str | None = None
     components: "Sequence[CategoryDetails] | None" = field(default=())
+    unit: str | None = None
 
     @property
     def details(self) -> str:
@@ -89,6 +90,8 @@ class CategoryDetails:
     def as_component(self) -> str:
         """The category as a part of a sum: "killed", "towed guns"."""
         words = self.part if self.form == "people" else self.noun
+        if self.form == "people" and words is not None and words.startswith(("who ", "that ")):
+            words = f"people {words}"
         return collapse_whitespace(words or self.name)
 
     def name_with_details(self) -> str:
@@ -243,13 +246,15 @@ def is_named_in(place: str, words: str) -> bool:
 def describe_counted(figure: str, noun: str, unit: UnitPhrase, rate: str, *, details: str, is_one: bool) -> str:
     """Return a figure with what it counts, and its rate: "1,351 casualties a day", "US$3 million in income a month".
 
-    A noun that ends with the unit of a measure stands for both: "2.5 million working days".
+    A noun that ends with the unit of a measure stands for both: "2.5 million working days". What a unit is for each of
+    stands behind the noun: "24.9 homicides per 100,000".
     """
     if unit.is_measure and not (number := unit.number_before(noun, figure)):
         return join_fragments([figure, unit.of_what(noun), details, rate])
     if unit.is_measure:
         figure = number
-    return join_fragments([figure, make_singular(noun) if is_one else noun, details, rate])
+    per = "" if unit.per in noun else unit.per
+    return join_fragments([figure, make_singular(noun) if is_one else noun, per, details, rate])
 
 
 def join_fragments(words: Iterable[str]) -> str:

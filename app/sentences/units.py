@@ -18,6 +18,7 @@ from app.comparison.units import (
     canonical_unit,
     dimension_of,
     has_fractions,
+    spellings_of,
 )
 
 LOCALE: Final = "en_GB"
@@ -38,9 +39,11 @@ _SYMBOLS: Final = frozenset(
 )
 """Measures that are written as a symbol (3.3 mm). Others are written as words (2,471 acres)."""
 
-_SCALES_OF_THEIR_OWN: Final = frozenset({"index", "magnitude", "per-100000", "rate", "ratio", "score"})
+_SCALES_OF_THEIR_OWN: Final = frozenset({"index", "magnitude", "rate", "ratio", "score"})
 """Units with fractions that are no amount of anything."""
 
+_PER_PATTERN: Final = re.compile(r"(?:^|(?<= ))per .+")
+_LONG_DIGITS: Final = re.compile(r"[0-9]{4,}")
 _HEAD_END: Final = re.compile(
     r" (?:among|at|by|for|from|in|near|of|on|other|per|reported|than|that|to|which|who|whom|with|without)\b.*",
     re.DOTALL,
@@ -56,7 +59,8 @@ class UnitPhrase:
 
     `is_measure` is true for an amount (money, percent, area), and false for counted things. `is_attached` says that the
     unit stands with each number of a range: "40% to 52%". `label` names the unit of a figure without a number, and
-    `is_share` is true for percent, which can be of people.
+    `is_share` is true for percent, which can be of people. `per` is the end of a unit such as
+    `cases-per-100000`, which stands behind what is counted: "per 100,000".
     """
 
     singular: str
@@ -66,6 +70,7 @@ class UnitPhrase:
     is_currency: bool = False
     is_share: bool = False
     label: str = ""
+    per: str = ""
 
     def attach(self, number: str) -> str:
         """Return a number with the unit, if the unit stands with each number; else the number."""
@@ -82,8 +87,8 @@ class UnitPhrase:
         return words if self.is_attached else (self.singular if is_one else self.plural).format(words)
 
     def number_before(self, noun: str, words: str) -> str:
-        """Return the number of `words` without the unit if `noun` ends with the unit, else an empty text."""
-        names_unit = self.label and f" {noun}".endswith(f" {self.label}")
+        """Return the number of `words` without the unit if `noun` ends with the unit or the unit has `per`; else ""."""
+        names_unit = noun and (self.per or (self.label and f" {noun}".endswith(f" {self.label}")))
         if not names_unit or self.is_attached:
             return ""
         own = next((unit for pattern in (self.plural, self.singular) if words.endswith(unit := pattern[2:])), "")
@@ -122,10 +127,27 @@ def describe_unit(unit: str | None) -> UnitPhrase:
     name = f"{dimension}-{canonical}" if dimension else OTHER_MEASURES.get(lowercase.replace(" ", "-"))
     if name is not None and (measure := _describe_measure(name, is_symbol=name in _SYMBOLS)) is not None:
         return measure
-    words = _escape(folded.replace("-", " "))
+    words = _escape(_name_plural(folded).replace("-", " "))
     is_points = lowercase.replace("-", " ").startswith("percentage point")
     is_measure = is_points or (has_fractions(folded) and lowercase not in _SCALES_OF_THEIR_OWN)
-    return UnitPhrase(f"{{}} {make_singular(words)}", f"{{}} {words}", is_measure=is_measure, label=words)
+    per = _PER_PATTERN.search(words)
+    if per is not None:
+        words = _LONG_DIGITS.sub(lambda digits: f"{int(digits[0]):,}", words)
+        per = _PER_PATTERN.search(words)
+    return UnitPhrase(
+        f"{{}} {make_singular(words)}",
+        f"{{}} {words}",
+        is_measure=is_measure,
+        label=words,
+        per="" if per is None else per[0],
+    )
+
+
+def _name_plural(unit: str) -> str:
+    """Return the plural of a measure that CLDR does not name, if it is one of its spellings: `gigatonnes`."""
+    plurals = [spelling for spelling in spellings_of(unit) if f"{spelling}s" not in spellings_of(unit)]
+    known = sorted((each for each in plurals if each.endswith("s") and each[:-1] in spellings_of(unit)), key=len)
+    return known[-1] if known else unit
 
 
 def _describe_currency(code: str) -> UnitPhrase:

@@ -23,7 +23,14 @@ from app.claims.supersession import load_successors, load_superseded_by
 from app.comparison.figure import interval_of
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.origins import ClaimNode, OriginEdge, OriginRoot, count_independent_origins, find_all_roots
-from app.comparison.positions import Position, age_days, compare_pair, compare_pairs, find_positions
+from app.comparison.positions import (
+    Position,
+    age_days,
+    compare_pair,
+    compare_pairs,
+    find_positions,
+    find_wordings,
+)
 from app.comparison.question import ComparisonOptions, Question
 from app.comparison.spread import MeasuredSpread, measure_spread
 from app.comparison.statement import Statement
@@ -197,9 +204,9 @@ def find_claims_to_compare(
 ) -> ComparedClaims:
     """Return the positions on a question, and the claims that are listed apart from them.
 
-    A claim that its source superseded is no position. Then the claims before it in its series are read, until one of
-    them is not superseded. `superseded` in `left_out` counts these, and with `include_non_positions` also the claims
-    that the positions replaced.
+    A claim that its source superseded is no position, nor is another wording of what it states. Then the claims before
+    it in its series are read, until one of them is not superseded. `superseded` in `left_out` counts these, and with
+    `include_non_positions` also the claims that the positions replaced.
     """
     candidates = load_candidates(
         session,
@@ -220,7 +227,10 @@ def find_claims_to_compare(
                 standing.append(candidate)
             else:
                 without_number.append(candidate.id)
-        replaced = load_successors(session, [candidate.id for candidate in standing], snapshot).keys()
+        replaced = set(load_successors(session, [candidate.id for candidate in standing], snapshot))
+        if replaced:
+            named = [candidate.statement for candidate in standing if candidate.id in replaced]
+            replaced |= find_wordings(named, [candidate.statement for candidate in standing])
         statements += [candidate.statement for candidate in standing if candidate.id not in replaced]
         superseded |= replaced
         earlier = load_earlier_candidates(

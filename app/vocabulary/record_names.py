@@ -11,7 +11,7 @@ from app.database.tables import CategoryVersion, PlaceVersion, SourceVersion, Su
 from app.sentences.phrases import CategoryDetails, PlaceDetails, RecordNames, SourceDetails, SubjectDetails
 
 SOURCE_NAME_FIELDS = ("slug", "name", "kind", "anonymous", "speaks_for", "in_text", "short_name")
-CATEGORY_NAME_FIELDS = ("slug", "name", "in_text", "components")
+CATEGORY_NAME_FIELDS = ("slug", "name", "in_text", "components", "unit")
 NAME_FIELDS = ("slug", "name", "in_text")
 """The columns that the words of a record are built from: those of sources, of categories, and of others."""
 
@@ -33,14 +33,14 @@ def source_details(rows: Iterable[Any]) -> dict[str, SourceDetails]:
 def category_details(rows: Iterable[Any]) -> dict[str, CategoryDetails]:
     """Return categories by slug, each with its components. A component that is not among the rows has its slug."""
     by_slug = {row.slug: row for row in rows}
-    atoms = {slug: CategoryDetails(row.name, **(row.in_text or {})) for slug, row in by_slug.items()}
+    atoms = {slug: CategoryDetails(row.name, **(row.in_text or {}), unit=row.unit) for slug, row in by_slug.items()}
 
     def build(row: Any) -> CategoryDetails:  # noqa: ANN401 - a row
         components = row.components
         if components is not None:
             parts = [part for part in components if part != row.slug]
             components = tuple(atoms.get(part) or CategoryDetails(part) for part in parts)
-        return CategoryDetails(row.name, **(row.in_text or {}), components=components)
+        return CategoryDetails(row.name, **(row.in_text or {}), components=components, unit=row.unit)
 
     return {slug: atoms[slug] if row.components == [slug] else build(row) for slug, row in by_slug.items()}
 

@@ -30,6 +30,7 @@ from tests.strategies import try_examples
 
 CASES = Path(__file__).with_name("wordings.csv")
 COLLECTED = Path(__file__).with_name("articles.csv")
+NEWSROOM = Path(__file__).with_name("newsroom.csv")
 NUMBERS = ("value", "lower", "upper", "out_of")
 FLAGS = ("lower_inclusive", "upper_inclusive", "approximate")
 
@@ -77,10 +78,17 @@ def test_a_row_of_the_table_is_read_as_it_says(row: dict[str, str]) -> None:
 with COLLECTED.open(encoding="utf-8", newline="") as file:
     COLLECTED_ROWS = list(csv.DictReader(file))
 
+# Wordings as newspapers print numbers in seven languages, made by hand.
 
-@pytest.mark.parametrize("row", COLLECTED_ROWS, ids=lambda row: f"{row['as_printed']}-{row['language']}")
+with NEWSROOM.open(encoding="utf-8", newline="") as file:
+    NEWSROOM_ROWS = list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "row", COLLECTED_ROWS + NEWSROOM_ROWS, ids=lambda row: f"{row['as_printed']}-{row['language']}-{row['unit']}"
+)
 def test_a_collected_wording_is_read_as_a_person_understands_it(row: dict[str, str]) -> None:
-    arguments = (row["as_printed"], row["language"], row["unit"] or None)
+    arguments = (row["as_printed"], row["language"] or None, row["unit"] or None)
     if row["expect"] == "refuse":
         assert refusal(*arguments).reason == row["reason"]
         return
@@ -527,6 +535,38 @@ def difference(
 )
 def test_numbers_that_say_something_else_are_found(text: str, numbers: dict[str, Any]) -> None:
     assert difference(text, **numbers) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "numbers", "expected"),
+    [
+        ("mehr als jeder dritte Zug", "de", {"value": 1, "out_of": 3}, "a bound (`mehr als`)"),
+        ("around one in six", "en", {"value": 1, "out_of": 6}, "an approximate number (`around`)"),
+        ("nearly two thirds of it", "en", {"value": 2, "out_of": 3}, "a bound (`nearly`)"),
+        ("почти половина", "ru", {"value": 50}, "a bound (`почти`)"),
+        ("near half a score of them", "en", {"value": 10}, "an approximate number (`near`)"),
+    ],
+)
+def test_a_qualifier_is_not_left_out_even_if_the_wording_is_not_read(
+    text: str, language: str, numbers: dict[str, Any], expected: str
+) -> None:
+    def differs(**more: Any) -> str | None:
+        figure = validate_figure(PrintedFigure(text, **numbers, **more), "quantity")
+        return find_difference(GivenFigure(figure, "ratio", "trains"), WordingContext(language))
+
+    refusal(text, language, "trains")
+    assert differs() == expected
+    assert differs(approximate=True) is None
+
+
+def test_a_qualifier_of_something_else_than_a_number_is_no_bound() -> None:
+    given_figure = GivenFigure(PrintedFigure("over the weekend 300", value=300), "quantity", "persons")
+    assert find_difference(given_figure, WordingContext("en")) is None
+
+
+def test_none_of_the_things_that_the_unit_names_are_zero() -> None:
+    assert read("not a single ship", "en", "ships").figure.value == 0
+    assert refusal("not a single ship", "en").reason == "words_not_understood"
 
 
 @pytest.mark.parametrize(

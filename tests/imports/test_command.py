@@ -147,6 +147,9 @@ def test_files_that_cannot_be_read_get_a_line_and_no_traceback(url: str, tmp_pat
     assert "absent.csv" in run_refused("import", "absent.csv", url=url)
     broken = write_text(tmp_path / "broken.csv", 'a,b\r\n"1,2\r\n')
     assert "never closed" in run_refused("import", broken, url=url)
+    mixed = tmp_path / "mixed.csv"
+    mixed.write_bytes(b"\xef\xbb\xbfOrt;Zahl\r\nK\xf6ln;12\r\n")
+    assert "(the file mixes encodings, or `encoding` names another one)" in run_refused("import", str(mixed), url=url)
 
 
 def stop_during_start(sign: signal.Signals, url: str, file: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.comparison.period import parse_period
-from app.sentences.overview import GroupWords, PairWords, write_lead
+from app.comparison.question import Question
+from app.sentences.overview import GroupWords, PairWords, describe_group, write_lead
 from app.sentences.phrases import CategoryDetails, RecordNames, SourceDetails
 from tests.comparison.statements import STATEMENT
 
@@ -62,8 +63,8 @@ def test_contradictions_among_other_figures_are_not_told_of_the_question() -> No
             PairWords(1, 0, 0, 1),
             "The two figures do not contradict each other; on one pair, what was said does not suffice to decide.",
         ),
-        ([group(DEAD, "ab")], PairWords(1, 1, 1, 0), "One pair of the 2 figures cannot both be true."),
-        ([group(DEAD, "ab")], PairWords(1, 1, 1, 0, "Why."), "One pair of the 2 figures cannot both be true: Why."),
+        ([group(DEAD, "ab")], PairWords(1, 1, 1, 0), "The two figures cannot both be true."),
+        ([group(DEAD, "ab")], PairWords(1, 1, 1, 0, "Why."), "The two figures cannot both be true: Why."),
         (
             [group(DEAD, "abc"), group(MISSING, "a", is_on_question=False)],
             PairWords(6, 3, 2, 0),
@@ -73,6 +74,22 @@ def test_contradictions_among_other_figures_are_not_told_of_the_question() -> No
 )
 def test_conflicts_are_told_in_words(groups: list[GroupWords], pairs: PairWords, sentence: str) -> None:
     assert lead(groups, pairs)[1] == sentence
+
+
+@pytest.mark.parametrize(
+    ("category", "title"),
+    [
+        (CategoryDetails("Ice lost", "lost", "ice"), "ice lost, since 1 January 2023"),
+        (
+            CategoryDetails("Ebola deaths", "people", part="who had died of Ebola"),
+            "people who had died of Ebola, since 1 January 2023",
+        ),
+        (CategoryDetails("Ice lost", "suffered", "retreat"), "retreat, since 1 January 2023"),
+    ],
+)
+def test_a_title_says_what_is_counted(category: CategoryDetails, title: str) -> None:
+    question = Question(category="dead", subject="travellers", place="sea")
+    assert describe_group([RUNNING_TOTAL], question, replace(NAMES, categories={"dead": category})) == title
 
 
 def test_words_without_a_number_are_told() -> None:

@@ -273,6 +273,24 @@ def test_pairs_of_changes_and_rates_are_explained_with_their_units(domain: Domai
     assert domain.compare(rates[0], rates[1])["why"].endswith("; Agency b states 0.5 persons a day more.")
 
 
+def test_a_change_of_an_amount_is_among_nobody(domain: Domain) -> None:
+    figure = {"value": 12, "unit": "percent", "relative_to": "2022"}
+    change: dict[str, Any] = {"category": "burnt-area", "proposition": "change", "figure": figure}
+    told = sentence(domain, domain.say("a", "12% more than in 2022", "2023", **change, **FARMS, **SAID))
+    words = "burnt land in Northern Ireland in 2023 (Farms)"
+    assert (words if has_words(domain) else "Burnt area (Farms; Northern Ireland) in 2023") in told
+
+
+def test_a_figure_for_each_hundred_thousand_may_have_a_fraction(domain: Domain) -> None:
+    domain.put("categories", "drowned-per-100000", name="Drowned of each 100,000", unit="persons-per-100000")
+    drowned: dict[str, Any] = DROWNED | {"category": "drowned-per-100000"} | SAID
+    claim = domain.say("a", "3.4", "2023", **drowned)
+    assert cell(domain, claim) == "3.4 persons per 100,000"
+    assert "a figure of 3.4" in sentence(domain, claim) or "estimated 3.4 persons per 100,000" in sentence(
+        domain, claim
+    )
+
+
 def test_protesters_are_told_as_the_contract_says(register: Register) -> None:
     domain = Domain(register)
     domain.put_agencies()

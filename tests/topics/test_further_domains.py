@@ -147,6 +147,26 @@ def test_what_positions_replaced_is_counted(fires: Domain) -> None:
     assert fires.verdict(said[0], said[1], known_on="2025-02-28") == ("not_comparable", {"superseded"})
 
 
+def test_a_relay_of_a_replaced_figure_is_no_position(fires: Domain) -> None:
+    old = fires.say("a", "9,001", "2024", **HOUSES, date="2025-01-05")
+    relayed = [
+        fires.say("a", printed, "2024", **HOUSES, date="2025-01-05", figure=figure)
+        for printed, figure in (("about 9,000", value(9000, approximate=True)), ("at least 9,000", {"lower": 9000}))
+    ]
+    figure = {"lower": 8000, "lower_inclusive": False}
+    kept = fires.say("a", "over 8,000", "2024", **HOUSES, date="2025-01-04", figure=figure)
+    new = fires.say("a", "9,064", "2024", **HOUSES | {"modality": "estimate"}, date="2025-03-05")
+    relation = {"type": "supersedes", "claim": old}
+    assert fires.register.write("POST", f"/v1/claims/{new}/relations", relation).status_code == 201
+    fires.put("topics", "houses", category="houses-lost", **FOREST)
+    body = fires.side_by_side("houses")
+    assert {each["claim"]["id"] for each in body["positions"]} == {new, kept}
+    assert body["left_out"] == {"superseded": 3}
+    (before,) = fires.side_by_side("houses", known_on="2025-02-01")["positions"]
+    assert before["claim"]["id"] == old
+    assert set(before["wordings"]) == {old, *relayed}
+
+
 def test_two_claims_are_compared_as_in_the_side_by_side(fires: Domain) -> None:
     """Two wordings would be one utterance if the source had not said something else as well."""
     said: dict[str, Any] = {**HOUSES, "date": "2024-01-06"}

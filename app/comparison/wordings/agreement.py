@@ -11,6 +11,7 @@ from typing import Final
 from app.comparison.figure import Number, PrintedFigure
 from app.comparison.units import PERCENT, TIMES, as_dimension, dimension_of, is_same_unit
 from app.comparison.wordings.grammar import LANGUAGES, load_grammar
+from app.comparison.wordings.numerals import spelled_numbers
 from app.comparison.wordings.reader import read_wording
 from app.comparison.wordings.reading import Reading, UnreadableWording, WordingContext, quote_wording
 from app.comparison.wordings.tokens import UnusableCharacters, normalize, tokenize
@@ -47,6 +48,9 @@ def check_unit(reading: Reading, context: WordingContext) -> None:
             raise UnreadableWording("share", f"{text} is a multiple, not a number of {unit}.", hint)
         if reading.unit == PERCENT and unit != PERCENT:
             raise UnreadableWording("share", f"{text} is a share, not a number of {unit}.", "the unit is `percent`")
+        if unit == PERCENT and reading.unit is None and _is_fraction_alone(reading):
+            detail = f"{text} can be a share, and that many percent."
+            raise UnreadableWording("share", detail, "give the number in percent")
         if reading.is_share and not _is_share_of(reading, unit):
             hint = 'give the number, or `"proposition": "ratio"`'
             raise UnreadableWording("share", f"{text} is a share, not a number of {unit}.", hint)
@@ -61,6 +65,11 @@ def check_unit(reading: Reading, context: WordingContext) -> None:
             f"{text} is a fraction, and {unit or 'the figure'} is counted in whole units.",
             "check the decimal sign; a category with fractions says `fractional`",
         )
+
+
+def _is_fraction_alone(reading: Reading) -> bool:
+    """Return whether the number is a character such as ¾, without a whole number in front of it."""
+    return len(reading.digits) == 1 and unicodedata.category(reading.digits[0][0]) == "No"
 
 
 def _is_share_of(reading: Reading, unit: str) -> bool:
@@ -122,6 +131,8 @@ def is_written_out(figure: PrintedFigure) -> bool:
 def find_difference(given: GivenFigure, context: WordingContext, *, confirms_separators: bool = True) -> str | None:
     """Return what the wording says instead of the given numbers, or None if they agree or it cannot be read.
 
+    Of a wording that cannot be read, only a qualifier in front of a number is compared.
+
     `confirms_separators`: where a separator can mean two things, the given numbers say which.
     """
     text = given.figure.as_printed
@@ -129,7 +140,7 @@ def find_difference(given: GivenFigure, context: WordingContext, *, confirms_sep
         readings = [read_wording(text, context)]
     except UnreadableWording as error:
         if error.reason != "ambiguous_separator":
-            return None
+            return _find_dropped_qualifier(given.figure, context)
         if not confirms_separators:
             return f"two numbers: {error.detail}"
         readings = []
@@ -141,6 +152,28 @@ def find_difference(given: GivenFigure, context: WordingContext, *, confirms_sep
     if not readings or any(_agrees(reading, given) for reading in readings):
         return None
     return describe_reading(readings[0])
+
+
+def _find_dropped_qualifier(figure: PrintedFigure, context: WordingContext) -> str | None:
+    """Return what a qualifier says that a lone number leaves out: "more than one in three" is not 1 of 3."""
+    code = (context.language or "").partition("-")[0].lower()
+    if code not in LANGUAGES or figure.value is None or figure.approximate or figure.lower is not None:
+        return None
+    try:
+        tokens = tokenize(normalize(figure.as_printed))
+    except UnusableCharacters:
+        return None
+    grammar = load_grammar(code)
+    matched = grammar.before.match(tokens, 0)
+    if matched is None or matched[0] == "plain" or figure.upper is not None or matched[1] == len(tokens):
+        return None
+    tables = (grammar.every, grammar.parts, grammar.rounds, grammar.fractions)
+    following = tokens[matched[1]]
+    is_number = following.kind in {"number", "fraction"} or next(spelled_numbers(tokens, matched[1], grammar), None)
+    if not is_number and not any(table.match(tokens, matched[1]) for table in tables):
+        return None
+    qualifier = " ".join(token.text for token in tokens[: matched[1]])
+    return f"{'an approximate number' if matched[0] == 'about' else 'a bound'} (`{qualifier}`)"
 
 
 def _agrees(reading: Reading, given: GivenFigure) -> bool:

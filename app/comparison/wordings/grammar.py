@@ -113,12 +113,17 @@ class Grammar:
     vague_fillers: PhraseTable[str]
     zero: PhraseTable[str]
     zero_before_noun: PhraseTable[str]
+    negative_before: PhraseTable[str]
+    negative_after: PhraseTable[str]
+    levels: PhraseTable[str]
     share_in: PhraseTable[str]
     part_of: PhraseTable[str]
     substance: PhraseTable[str]
     ratio: PhraseTable[str]
     percent: PhraseTable[str]
     rates: PhraseTable[str]
+    per_number: PhraseTable[str]
+    per_number_of: PhraseTable[str]
     comparatives: PhraseTable[int]
     change_verbs: PhraseTable[int]
     change_lead: PhraseTable[str]
@@ -147,7 +152,7 @@ def load_grammar(code: str) -> Grammar:
     phrases = _phrases
     before, ranges, changes = get("before", {}), get("ranges", {}), get("changes", {})
     shares, times, percent = get("shares", {}), get("times", {}), get("percent", {})
-    vague, zero, nouns = get("vague", {}), get("zero", {}), get("nouns", {})
+    vague, zero, nouns, negative = get("vague", {}), get("zero", {}), get("nouns", {}), get("negative", {})
     tabled: dict[str, Any] = {
         "before": phrases(before),
         "after": phrases(get("after", {})),
@@ -170,12 +175,17 @@ def load_grammar(code: str) -> Grammar:
         "vague_fillers": phrases({"filler": vague.get("fillers", [])}),
         "zero": phrases({"zero": zero.get("words", [])}),
         "zero_before_noun": phrases({"zero": zero.get("before_noun", [])}),
+        "negative_before": phrases({"minus": negative.get("before", [])}),
+        "negative_after": phrases({"minus": negative.get("after", [])}),
+        "levels": phrases({"level": negative.get("levels", [])}),
         "share_in": phrases({name: shares.get(name, []) for name in ("in", "one_in")}),
         "part_of": phrases({"of": shares.get("part_of", [])}),
         "substance": phrases({"of": shares.get("substance", [])}),
         "ratio": phrases({"to": shares.get("ratio", [])}),
         "percent": phrases(percent),
         "rates": phrases(get("rates", {})),
+        "per_number": phrases({"per": get("per_number", {}).get("words", [])}),
+        "per_number_of": phrases({"of": get("per_number", {}).get("of", [])}),
         "comparatives": PhraseTable(
             [(word, 1) for word in changes.get("more", [])] + [(word, -1) for word in changes.get("less", [])]
         ),

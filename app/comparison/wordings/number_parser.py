@@ -5,15 +5,26 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+from app.comparison.units import per_number_of
 from app.comparison.wordings.numerals import ReadNumber
 from app.comparison.wordings.parts import Core, Tail
 from app.comparison.wordings.reading import quote_wording
 from app.comparison.wordings.token_parser import TokenParser
 
 _THOUSAND: Final = 1000
+_HUNDRED: Final = 100
 _YEARS: Final = range(1900, 2100)
+_DATE_PREPOSITIONS: Final = frozenset({"in", "of", "von", "de", "en"})
+"""What stands between a part and its whole, and in front of a year."""
+
+_CHANGE_PREPOSITIONS: Final = frozenset({"by", "of", "um", "на", "o"})
+"""The last words of a verb of change behind which two numbers are a range: "by" in "rose by 12 to 35%"."""
+
 _RANGE_JOINS: Final = frozenset({"-", "–", "~", "か", "до", "bis", "à", "a", "do"})
 """What stands between the numbers of a range, and not of a ratio."""
+
+_MOVEMENT_JOINS: Final = frozenset({"to", "до", "bis", "à", "a", "al", "do"})
+"""What stands between the numbers of a range, and between the start and the end of a change."""
 
 _BASE_ARTICLES: Final = frozenset({"the", "la", "le", "el", "that", "of"})
 """Words that belong to the base of a multiple: "the average"."""
@@ -46,6 +57,8 @@ class NumberParser(TokenParser):
             for one in self._numbers(begin if moved is None else moved):
                 end = self._skip_unit(one.end, currency)
                 for _, second in closers.matches(self.tokens, end):
+                    if self._is_movement(end, opener=self.tokens[start].text):
+                        continue
                     other = self._currency_at(second, currency)
                     for two in self._numbers(second if other is None else other):
                         if (core := self._range_core(one, two, currency)) is not None:
@@ -68,11 +81,22 @@ class NumberParser(TokenParser):
             tail.noun, tail.has_words, position = noun[0], True, noun[1]  # 19万人から48万人
         for _, second in self.grammar.join.matches(self.tokens, position):
             join = self.tokens[position].text
+            if self._is_movement(position):
+                continue
             moved = self._currency_at(second, tail)
             for two in self._numbers(second if moved is None else moved):
                 core = self._range_core(one, two, tail)
                 if core is not None and self._is_certain_range(core, one, two, join):
                     yield core
+
+    def _is_movement(self, join: int, opener: str = "") -> bool:
+        """Return whether two numbers behind a verb of change can be its start and its end: "rose from 12 to 35%"."""
+        is_certain = self.verb_preposition in _CHANGE_PREPOSITIONS and opener != "from"
+        if self.verb_sign is None or is_certain or self.tokens[join].text not in _MOVEMENT_JOINS:
+            return False
+        detail = f"{quote_wording(self.text)} can be a range of changes, and a change from one number to another."
+        self._note_refusal("ambiguous_range", detail, "give the change, or its `lower` and `upper`")
+        return True
 
     def _range_core(self, one: ReadNumber, two: ReadNumber, tail: Tail) -> Core | None:
         """Return the range of two numbers; None if they are none."""
@@ -135,6 +159,8 @@ class NumberParser(TokenParser):
                 for two in self._numbers(second):
                     if two.number <= 0 or one.number > two.number or one.is_round or two.is_round:
                         continue
+                    if two.number == per_number_of(self.context.unit) or self._can_be_year(one, two, begin, second):
+                        continue
                     yield replace(
                         core,
                         out_of=two.number,
@@ -144,6 +170,16 @@ class NumberParser(TokenParser):
                         is_share=True,
                         tail=tail,
                     )
+
+    def _can_be_year(self, one: ReadNumber, two: ReadNumber, begin: int, second: int) -> bool:
+        """Return whether a whole can be a year: "300 in 2024", but neither "1 in 2000" nor "12 of the 2000"."""
+        is_date = second == begin + 1 and self.tokens[begin].text in _DATE_PREPOSITIONS
+        is_odds = one.number == 1 and two.number % _HUNDRED == 0
+        if not is_date or is_odds or two.number not in _YEARS or two.is_grouped or two.is_spelled:
+            return False
+        detail = f"{quote_wording(self.text)} can be a part of a number, and a number of a year."
+        self._note_refusal("ambiguous_word", detail, "give the number alone, or the part and `out_of`")
+        return True
 
     def _ratio(self, one: ReadNumber) -> Iterator[Core]:
         """Yield "1:5", "one to five" and "one Russian to five Ukrainians"."""

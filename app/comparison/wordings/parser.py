@@ -82,9 +82,9 @@ class WordingParser(TailParser):
         """Yield the qualifier in front of the number, and the position behind it, also behind "up", "fell by"."""
         yield from self._hedges(0)
         for sign, begin in self.grammar.change_verbs.matches(self.tokens, 0):
-            self.verb_sign, self.needs_change = sign, True
+            self.verb_sign, self.needs_change, self.verb_preposition = sign, True, self.tokens[begin - 1].text
             yield from self._hedges(begin)
-        self.verb_sign = None
+        self.verb_sign, self.verb_preposition = None, ""
         for _, begin in self.grammar.change_lead.matches(self.tokens, 0):
             self.needs_change = True
             yield from self._hedges(begin)
@@ -127,7 +127,8 @@ class WordingParser(TailParser):
                 continue
             core = Core(value=Fraction(0), end=matched[1])
             tail = self._read_tail(core)
-            if tail is not None and (tail.noun is not None or not needs_noun) and tail.hedge is None:
+            is_named = tail is not None and (tail.noun is not None or tail.unit == self.context.unit is not None)
+            if tail is not None and (is_named or not needs_noun) and tail.hedge is None:
                 return self._build(None, core, tail)
         return None
 
@@ -182,6 +183,10 @@ class WordingParser(TailParser):
                 self._note_hedged_share()
             if value is None or lower is not None or core.out_of is not None or tail.times:
                 raise PartsDoNotFit
+            if value < 0 and not self._says_level():
+                detail = f"{quote_wording(self.text)} can mean above and below the negative number."
+                self._note_refusal("ambiguous_word", detail, "give the bound as `lower` or `upper`")
+                raise PartsDoNotFit
             return bound_figure(self.text, kind, self._number(value), base)
         if kind == "about" and core.out_of is not None:
             self._note_hedged_share()
@@ -196,6 +201,10 @@ class WordingParser(TailParser):
             out_of=self._number(core.out_of),
             relative_to=base,
         )
+
+    def _says_level(self) -> bool:
+        """Return whether a qualifier says on which side of a negative number the figure lies: "below", not "up to"."""
+        return any(self.grammar.levels.match(self.tokens, position) for position in range(len(self.tokens)))
 
     def _number(self, number: Fraction | None) -> Number | None:
         """Return a number that JSON carries exactly. Raises `PartsDoNotFit` for more digits."""

@@ -4,13 +4,14 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from app.comparison.units import CURRENCIES, PERCENT, RELATIVE_CHANGE_UNITS, TIMES, dimension_of
+from app.comparison.units import CURRENCIES, PERCENT, RELATIVE_CHANGE_UNITS, TIMES, dimension_of, per_number_of
 from app.comparison.wordings.number_parser import NumberParser
 from app.comparison.wordings.parts import Core, Tail
 from app.comparison.wordings.reading import quote_wording
 from app.comparison.wordings.tokens import Token
 
 _COVERAGE_WORDS: Final = 3
+_TIME_UNITS: Final = frozenset({"minute", "hour", "day", "week", "month", "year"})
 
 
 class TailParser(NumberParser):
@@ -22,6 +23,7 @@ class TailParser(NumberParser):
         readers = (
             self._read_hedge_in_brackets,
             self._read_brackets,
+            self._read_per_number,
             self._read_rate,
             self._read_hedge_behind,
             self._read_change,
@@ -37,6 +39,20 @@ class TailParser(NumberParser):
                 return None
             position = moved
         return tail
+
+    def _read_per_number(self, _core: Core, tail: Tail, position: int) -> int | None:
+        """Read "per 100,000 inhabitants" where that is the unit that the caller names, such as `per-100000`."""
+        whole = per_number_of(self.context.unit)
+        if whole is None or tail.unit is not None or tail.units:
+            return None
+        for _, begin in self.grammar.per_number.matches(self.tokens, position):
+            for number in self._numbers(begin):
+                if number.number != whole:
+                    continue
+                noun = self.grammar.per_number_of.match(self.tokens, number.end) or self._noun_at(number.end)
+                tail.unit, tail.has_words, tail.digits = self.context.unit, True, tail.digits + number.digits
+                return number.end if noun is None else noun[1]
+        return None
 
     def _read_rate(self, _core: Core, tail: Tail, position: int) -> int | None:
         """Read "an hour", also in "€15-an-hour". "60 per cent" is no rate."""
@@ -91,6 +107,8 @@ class TailParser(NumberParser):
 
     def _read_unit(self, _core: Core, tail: Tail, position: int) -> int | None:
         """Read a unit, also in "14-foot" and in "un millón de toneladas"."""
+        if tail.noun == "persons" and self._is_time_unit(position):
+            return None  # man-days, people hours
         moved = self._unit_at(position, tail)
         if moved is not None or position + 1 >= len(self.tokens):
             return moved
@@ -99,6 +117,10 @@ class TailParser(NumberParser):
         if is_joined or (self.grammar.nouns.match(self.tokens, position) or ("",))[0] == "fillers":
             return self._unit_at(position + 1, tail)
         return None
+
+    def _is_time_unit(self, position: int) -> bool:
+        unit = self.grammar.units.match(self.tokens, position)
+        return unit is not None and unit[0] in _TIME_UNITS
 
     def _read_noun(self, _core: Core, tail: Tail, position: int) -> int | None:
         if state := self.grammar.states.match(self.tokens, position):

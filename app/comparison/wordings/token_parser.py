@@ -51,6 +51,13 @@ def _fold_word(word: str) -> str:
 _LONGEST_SYMBOL: Final = 3
 
 
+def _with_minus(tokens: list[Token], begin: int, number: int) -> list[Token]:
+    """Return the tokens with "-" in front of the number, instead of the words from `begin` to it."""
+    first, digits = tokens[begin], tokens[number]
+    minus = Token("sign", "-", first.start, digits.start, is_spaced=True)
+    return [*tokens[:begin], minus, replace(digits, is_spaced=False), *tokens[number + 1 :]]
+
+
 class TokenParser:
     """Parses the tokens of one wording in one language, without the marks around it."""
 
@@ -63,9 +70,10 @@ class TokenParser:
         self.context = context
         self.ignored: list[tuple[str, str]] = []
         self.normalized_end = tokens[-1].end
-        self.tokens = self._replace_ambiguous_words(self._strip(tokens))
+        self.tokens = self._write_minus_signs(self._replace_ambiguous_words(self._strip(tokens)))
         self.refusal: UnreadableWording | None = None
         self.verb_sign: int | None = None
+        self.verb_preposition = ""
         self.needs_change = False
 
     # The outer marks
@@ -118,6 +126,25 @@ class TokenParser:
             elif dimension == meaning[0] or (unit is None and token.text == "m" and token.is_spaced):
                 detail = f"`{token.text}` can be {meaning[1]}."
                 raise UnreadableWording("ambiguous_word", detail, "write the word, or say the `unit`")
+        return tokens
+
+    def _write_minus_signs(self, tokens: list[Token]) -> list[Token]:
+        """Return the tokens of a temperature with a sign instead of "minus" and "below zero"."""
+        grammar, unit = self.grammar, (self.context.unit or "").casefold()
+        units = {"celsius", "fahrenheit"}
+        found = [grammar.units.match(tokens, position) for position in range(len(tokens))]
+        if not any(name in unit for name in units) and not any(each and each[0] in units for each in found):
+            return tokens
+        for position in reversed(range(len(tokens) - 1)):
+            before = grammar.negative_before.match(tokens, position)
+            if before is not None and tokens[before[1] :] and tokens[before[1]].kind == "number":
+                tokens = _with_minus(tokens, position, before[1])
+        numbers = [position for position, token in enumerate(tokens) if token.kind == "number"]
+        if len(numbers) != 1 or tokens[numbers[0] - 1].text == "-":
+            return tokens
+        for position in range(numbers[0] + 1, len(tokens)):
+            if (behind := grammar.negative_after.match(tokens, position)) is not None:
+                return _with_minus(tokens[:position] + tokens[behind[1] :], numbers[0], numbers[0])
         return tokens
 
     # What can stand at a position

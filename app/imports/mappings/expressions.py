@@ -3,7 +3,7 @@
 import re
 import string
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from math import prod
 from typing import Any
 
@@ -22,7 +22,7 @@ MAX_FILLED_CHARACTERS = 100_000
 YEAR_DIRECTIVES, MONTH_DIRECTIVES, DAY_DIRECTIVES = frozenset("yYGcx"), frozenset("mbBcx"), frozenset("djcx")
 WEEK_DIRECTIVES, WEEKDAY_DIRECTIVES = frozenset("UVW"), frozenset("uwaA")
 DIRECTIVE_PATTERN = re.compile(r"%(.)", re.DOTALL)
-SAMPLE_DATE = datetime(2022, 2, 24)  # noqa: DTZ001 - it tests a format
+SAMPLE_DATE = datetime(2022, 2, 24, tzinfo=UTC)
 
 PathFunction = Callable[[Mapping[str, Any]], Any]
 TemplateParts = list[tuple[str, str | None]]

@@ -1,8 +1,9 @@
 """Profiles the columns of an unknown file, as the basis of a draft mapping."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -84,6 +85,9 @@ DAY_FORMATS = (
     "%Y-%m-%dT%H:%M:%SZ",
     "%Y-%m-%dT%H:%M:%S.%fZ",
 )
+MOMENT_FORMATS = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z")
+"""Moments with an offset: their day is the day at that offset."""
+
 MONTH_FORMATS = ("%B %Y", "%b %Y", "%m/%Y", "%m.%Y")
 EDTF_FORMAT = "EDTF"
 """Days, months and years in one column, in EDTF: no conversion is needed."""
@@ -137,6 +141,8 @@ class ColumnProfile:
     """Whether it has years, and no other column has dates."""
     is_group: bool = False
     """Whether it has the names of columns that are groups."""
+    is_unpivoted: bool = False
+    """Whether it has the values of columns that became rows."""
 
     def add_value(self, text: str) -> None:
         """Add one value to the profile."""
@@ -218,7 +224,8 @@ class ColumnProfile:
         return self.kind == "number" and not NON_FIGURE_NAME_PATTERN.fullmatch(self.name) and not self.is_year
 
     def _is_number(self) -> bool:
-        return self.filled_count > 0 and self.readable_count >= MIN_KIND_SHARE * self.filled_count
+        least = MIN_KIND_SHARE / 2 if self.is_unpivoted else MIN_KIND_SHARE
+        return self.filled_count > 0 and self.readable_count >= least * self.filled_count
 
 
 @dataclass(slots=True)
@@ -265,6 +272,9 @@ def profile_file(path: Path, options: FileOptions | None = None) -> FileProfile:
             profile = _profile_below_title(path, chosen) or profile
     except FileRefused:
         below = _profile_below_title(path, chosen) if is_detected else None
+        if below is None and is_detected and (query := _name_columns_query(path, chosen)) is not None:
+            hint = f"inspect it with a mapping that has `[file]`, `header_row = 0` and `sql = {json.dumps(query)}`"
+            raise FileRefused("has its column names in several rows", file=path.name, hint=hint) from None
         if below is None:
             raise
         profile = below
@@ -299,6 +309,8 @@ def _profile_rows(path: Path, options: FileOptions, unpivot: Unpivot | None) -> 
                 compared.append(row_values)
     if not reader.files:
         raise FileRefused("contains no rows", file=path.name)
+    if unpivot is not None and unpivot.value in columns:
+        columns[unpivot.value].is_unpivoted = True
     if unpivot is not None and unpivot.kind == "group" and unpivot.name in columns:
         columns[unpivot.name].is_group = True
     if unpivot is not None and unpivot.kind == "year" and unpivot.name in columns:
@@ -356,9 +368,50 @@ def _find_header_row(path: Path, options: FileOptions) -> int | None:
     for row in rows:
         cells = [str(value).strip() for value in row.data.values() if value is not None]
         is_complete = len(cells) == len(set(cells)) == len(row.data) >= max(width, 2) and all(cells)
-        if is_complete and not any(classify_text(cell)[0] == "number" for cell in cells[:1]):
+        if is_complete and not _is_data(cells, len(row.data)):
             return row.line if row.line > 1 else None
     return None
+
+
+def _is_data(cells: Sequence[str], width: int) -> bool:
+    """Return whether the cells of a row are figures rather than names of columns, which can be years."""
+    numbers = [cell for cell in cells if classify_text(cell)[0] == "number"]
+    others = [cell for cell in numbers if not YEAR_PATTERN.fullmatch(cell)]
+    return bool(cells and cells[0] in numbers) or 2 * len(others) > width - 1
+
+
+def _name_columns_query(path: Path, options: FileOptions) -> str | None:
+    """Return the query that names columns whose names are in several rows, such as a year above "men"; else None."""
+    reader = FileReader([path], options.model_copy(update={"header_row": 0}))
+    try:
+        with closing(iter(reader)) as file_rows:  # type: ignore[type-var] # a generator
+            rows = list(islice(file_rows, MAX_HEADER_SEARCH))
+    except FileRefused:
+        return None
+    names: list[list[str]] = []
+    for row in rows:
+        cells = ["" if value is None else str(value).strip() for value in row.data.values()]
+        filled = [cell for cell in cells if cell]
+        if _is_data(filled, len(cells)):
+            width = max(len(each.data) for each in rows)
+            return _write_query(names, width, row.line) if len(names) > 1 else None
+        if len(filled) > 1:
+            names.append(cells)
+    return None
+
+
+def _write_query(names: list[list[str]], width: int, first_line: int) -> str | None:
+    """Return the query for these rows of names above the first row of figures; None if they do not name each column."""
+    names = [cells + [""] * (width - len(cells)) for cells in names]
+    for cells in names[:-1]:
+        for position in range(1, len(cells)):
+            cells[position] = cells[position] or cells[position - 1]  # merged cells
+    joined = [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*names, strict=True)]
+    if not all(joined) or len(set(joined)) < len(joined):
+        return None
+    quoted = (name.replace('"', '""') for name in joined)
+    columns = ", ".join(f'c{number} AS "{name}"' for number, name in enumerate(quoted, 1))
+    return f"SELECT {columns} FROM rows WHERE _line >= {first_line}"  # noqa: S608 - a query for a mapping
 
 
 def _list_sheets(path: Path) -> tuple[str, ...]:
@@ -499,7 +552,8 @@ def matching_date_formats(text: str) -> tuple[str, ...]:
     if FRACTION_PATTERN.fullmatch(text) and not MONTH_OR_FRACTION_PATTERN.fullmatch(text):
         return ()
     if MIN_DATE_CHARACTERS <= len(text) <= MAX_DATE_CHARACTERS and DATE_LIKE_PATTERN.fullmatch(text):
-        formats += [format_ for format_ in (*DAY_FORMATS, *MONTH_FORMATS) if _is_date(text, format_)]
+        moments = () if text.endswith("Z") else MOMENT_FORMATS
+        formats += [format_ for format_ in (*DAY_FORMATS, *MONTH_FORMATS, *moments) if _is_date(text, format_)]
     return tuple(formats)
 
 

@@ -12,6 +12,7 @@ from app.imports.mappings.fields import slugify
 from app.imports.mappings.inspect import (
     EDTF_FORMAT,
     MAX_LABEL_VALUES,
+    MOMENT_FORMATS,
     NON_FIGURE_NAME_PATTERN,
     ColumnProfile,
     FileProfile,
@@ -374,6 +375,9 @@ def _new_record_lines(table: _Table) -> list[str]:
 def _statement_lines(table: _Table) -> list[str]:
     """Return when the figures were stated."""
     profile, said, dates = table.profile, table.roles.get("said"), table.dates
+    moments = said if said is not None else next(iter(dates), None)
+    if moments is not None and moments.date_format in MOMENT_FORMATS:
+        return [f"said_at = {_pick_expression(moments)}  # the moment of the statement"]
     if said is not None:
         expression = _date_expression(said)
         is_day = said.kind == "date" and not _gives_no_day(said)

@@ -90,13 +90,15 @@ def find_unpivot(columns: Sequence[str], numeric: Sequence[str]) -> Unpivot | No
 
     Args:
         columns: The names of all columns.
-        numeric: The names of those with numbers, in the order of the file.
+        numeric: The names of those with numbers, in the order of the file. Others with names of the same form become
+            rows, too, as in the query: cells like `1,190*` or `n/a` are no reason to leave a year out.
     """
     for form in FORMS:
-        found = tuple(name for name in numeric if re.fullmatch(form.pattern, name.strip()))
+        found = [name for name in numeric if re.fullmatch(form.pattern, name.strip())]
         if len(found) >= MIN_PERIOD_COLUMNS:
             name, value = _unused(form.name, columns), _unused("figure", columns)
-            return Unpivot(found, f"^(?:{form.pattern})$", name, form.kind, value)
+            like = tuple(name for name in columns if name in found or re.fullmatch(form.pattern, name))
+            return Unpivot(like, f"^(?:{form.pattern})$", name, form.kind, value)
     around: dict[tuple[str, str], list[str]] = {}
     for name in numeric:
         if (match := PREFIXED_YEAR.fullmatch(name)) is not None:

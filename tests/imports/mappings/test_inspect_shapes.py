@@ -11,7 +11,7 @@ from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.propose import draft_mapping
 from app.imports.pipeline.prepare import ImportRequest
 from app.imports.pipeline.run import run_import
-from app.imports.readers.options import FileOptions
+from app.imports.readers.options import FileOptions, FileRefused
 from app.imports.readers.reader import FileReader
 from tests.examples import record_example_vocabulary
 from tests.imports.import_helpers import nonzero_counts
@@ -165,6 +165,75 @@ def test_columns_that_are_periods_or_groups_are_seen(tmp_path: Path, columns: st
     assert part in propose_mapping(path)["file"]["sql"]
     rows = list(FileReader([path], FileOptions(sql=propose_mapping(path)["file"]["sql"])))
     assert len(rows) == 2 * width
+
+
+def test_a_year_with_footnotes_and_missing_values_becomes_rows_like_the_others(tmp_path: Path) -> None:
+    rows = 'A,"1,204","1,190*",5\nB,87,92 (p),4\nC,~900,..,<5\nD,700,(r) 650,7\n'
+    path = write_file(tmp_path, "a.csv", f"port,2022,2023,2024\n{rows}")
+    found = propose_mapping(path)
+    assert "NAME year" in found["file"]["sql"]
+    assert list(found["claims"]) == ["figure"]
+    assert "#   2023:" not in draft_file(path)
+
+
+def test_a_row_of_figures_is_no_header(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["Prison population by region and sex"],
+        ["Region", "2023", None, "2024", None],
+        [None, "Men", "Women", "Men", "Women"],
+        ["North", 1200, 80, 1250, None],
+        ["South", 900, 45, "(r) 910", 50],
+    ]
+    path = write_file(tmp_path, "prisons.xlsx", make_workbook(rows))
+    with pytest.raises(FileRefused) as refused:
+        draft_file(path)
+    assert refused.value.detail == "has its column names in several rows"
+    options = tomllib.loads((refused.value.hint or "").partition("`header_row = 0` and `")[2].removesuffix("`"))
+    found = list(FileReader([path], FileOptions(header_row=0, **options)))
+    assert [list(row.data.values()) for row in found] == [
+        ["North", "1200", "80", "1250", None],
+        ["South", "900", "45", "(r) 910", "50"],
+    ]
+    assert list(found[0].data) == ["Region", "2023 Men", "2023 Women", "2024 Men", "2024 Women"]
+    proposal = propose_mapping(path, FileOptions(header_row=0, **options))
+    assert proposal["claims"].keys() >= {"2023 Men", "2023 Women"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Table"], ["a", "b"], [None, "c", "d"], [None, None, None]],
+        [["Table"], ["Region", "2023", None], [None, "Men", "Men"], ["North", 1200, 80]],
+        [["Table"], [None, "2023", "2024"], [None, "Men", "Women"], ["North", 1200, 80]],
+    ],
+)
+def test_names_in_several_rows_that_do_not_name_each_column_are_no_query(tmp_path: Path, rows: list[list[Any]]) -> None:
+    with pytest.raises(FileRefused) as refused:
+        draft_file(write_file(tmp_path, "a.xlsx", make_workbook(rows)))
+    assert "several rows" not in refused.value.detail
+
+
+def test_moments_with_an_offset_are_when_it_was_said(register: Register, tmp_path: Path) -> None:
+    record_example_vocabulary(register)
+    path = write_file(
+        tmp_path,
+        "events.ndjson",
+        '{"id": "1", "when": "2026-03-01T23:30:00+03:00", "dead": 3}\n'
+        '{"id": "2", "when": "2026-03-02T10:00:00+03:00", "dead": 4}\n',
+    )
+    found = propose_mapping(path)
+    assert found["claim"]["said_at"] == {"column": "when"}
+    assert "date" not in found["claim"]
+    assert found["claim"]["period"]["on"] == {"column": "when", "date": "%Y-%m-%dT%H:%M:%S%z"}
+    request = ImportRequest(
+        [path], MappingRowMapper("draft", parse_mapping(complete_draft(draft_file(path))[0], "draft"))
+    )
+    assert nonzero_counts(run_import(register.database, request, "desk"))["new"] == 2
+    claims = register.get("/v1/claims?sort=date").json()["data"]
+    assert [(claim["date"], claim["said_at"], claim["period"]["edtf"]) for claim in claims] == [
+        ("2026-03-01", "2026-03-01T23:30:00+03:00", "2026-03-01"),
+        ("2026-03-02", "2026-03-02T10:00:00+03:00", "2026-03-02"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["Jahr", "année", "рік", "T"])
