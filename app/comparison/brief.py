@@ -94,12 +94,9 @@ def _newest_first(statement: Statement) -> tuple[int, int, object]:
     return -end, -day, position_sort_key(statement)
 
 
-def _group_order(group: BriefGroup) -> tuple[bool, int, bool, int, bool, tuple[bool, str]]:
-    """Return the rank of a group: as for the spread, so that the first group on the question has it."""
-    key, sources = group.key, {statement.source for statement in group.statements}
-    newest = recency_of(group.current[0])[0]
-    is_relative = key.proposition != "quantity"
-    return not group.is_on_question, -len(sources), key.is_forecast, -newest, is_relative, key.sort_key
+def _group_order(group: BriefGroup) -> tuple[bool, int, int, tuple[bool, str]]:
+    sources = {statement.source for statement in group.statements}
+    return not group.is_on_question, -len(sources), -recency_of(group.current[0])[0], group.key.sort_key
 
 
 class Notability(IntEnum):

@@ -42,7 +42,6 @@ def measure_spread(
     """Return the spread of the group of positions that answers exactly this question.
 
     It is the group with the category, subject and place of the question that has the most sources, then the newest end.
-    Of groups with as many sources, forecasts come last, and of those with one end a quantity comes before a change.
     Of it, the positions count that end within `window` days of the newest, or on one day if the figure does not only
     grow. Without any position its numbers are None and `sources` is 0.
     """
@@ -80,7 +79,7 @@ def measure_largest_group(
 def _select_group(
     positions: Iterable[Statement], hierarchy: Hierarchy, window: int
 ) -> tuple[list[Statement], list[Statement]] | None:
-    """Return the group of the first rank, and its positions that count; None without any."""
+    """Return the group with the most sources, then the newest end, and its positions that count; None without any."""
     groups = form_groups(positions, hierarchy)
     if not groups:
         return None
@@ -94,10 +93,10 @@ def is_on_question(statement: Statement, question: Question, hierarchy: Hierarch
     return not _find_mismatch(statement, question, hierarchy)
 
 
-def _group_rank(key: GroupKey, group: Sequence[Statement]) -> tuple[int, bool, int, bool, tuple[bool, str]]:
+def _group_rank(key: GroupKey, group: Sequence[Statement]) -> tuple[int, int, tuple[bool, str]]:
     sources = {statement.source for statement in group}
     newest = key.last_days[0] if key.last_days is not None else max(_end_of(statement) for statement in group)
-    return -len(sources), key.is_forecast, -newest, key.proposition != "quantity", key.sort_key
+    return -len(sources), -newest, key.sort_key
 
 
 def _end_of(statement: Statement) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from app.comparison.brief import group_positions
 from app.comparison.figure import PrintedFigure
 from app.comparison.hierarchy import CategoryNode, Hierarchy
 from app.comparison.period import parse_period
@@ -177,17 +176,6 @@ def test_the_group_with_the_most_sources_is_taken_then_the_one_with_the_newest_e
     scoped = [replace(each, id=f"s{each.id}", includes=frozenset({"wagner"})) for each in one]
     found = measure_spread(one + scoped, QUESTION, HIERARCHY)
     assert [id_ for id_, _ in found.left_out] == ["2", "1"]
-
-
-def test_of_groups_with_as_many_sources_forecasts_and_changes_do_not_come_first() -> None:
-    estimate, later = claim("1", "kyiv", "1,000"), parse_period("2022-02-24/2027-06-12")
-    forecast = claim("2", "london", "2,000", period=later, modality="forecast")
-    change = claim("3", "csis", "3", proposition="change", unit="percent")
-    assert measure_spread([forecast, change, estimate], QUESTION, HIERARCHY).upper == 1000
-    groups = group_positions([forecast, change, estimate], QUESTION, HIERARCHY)
-    assert [each.id for each in (group.current[0] for group in groups)] == ["1", "3", "2"]
-    forecasts = [forecast, claim("4", "csis", "2,100", period=later, modality="forecast")]
-    assert measure_spread([estimate, *forecasts], QUESTION, HIERARCHY).upper == 2100
 
 
 def test_the_same_atoms_are_one_category() -> None:
