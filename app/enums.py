@@ -229,11 +229,20 @@ class Independence(DescribedEnum):
 
 
 class Role(DescribedEnum):
-    """The rights of an API key. Each role includes the rights of the roles before it."""
+    """The rights of an API key. Each role includes the rights of the roles before it; only `mirror` stands alone."""
 
     contributor = "contributor", "Add claims, citations and documents."
     editor = "editor", "Also correct, retract, relate and assess claims, and maintain sources, vocabularies and topics."
     admin = "admin", "Also take claims down."
+    mirror = "mirror", "Only hold leases: for mirrors and for caches, for which takedowns wait."
+
+
+class LeaseKind(DescribedEnum):
+    """Who holds a lease."""
+
+    process = "process", "A process of the service."
+    purger = "purger", "A process that purges a shared cache."
+    mirror = "mirror", "A mirror or a cache elsewhere, which renews its lease over HTTP."
 
 
 class Verdict(DescribedEnum):

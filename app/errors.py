@@ -310,6 +310,18 @@ class StorageFull(Unavailable):
     status, code, title = 503, "storage_full", "The disk is full"
 
 
+class LeaseLost(Unavailable):
+    """This process could not renew its lease, so that it may serve what was taken down: it answers no reads."""
+
+    status, code, title = 503, "lease_lost", "The lease of this process has ended"
+
+
+class LeaseLimit(Problem):
+    """As many mirrors hold leases as a register has."""
+
+    status, code, title = 409, "lease_limit", "No more leases can be held"
+
+
 class HistoryForked(Problem):
     """The register was restored to an earlier state. Changes after `forked_at` are not those that the client knows."""
 

@@ -28,8 +28,11 @@ from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.epochs import EPOCHS
+from app.database.lease_keeper import LeaseKeeper
+from app.database.leases import Position
 from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
+from app.enums import LeaseKind
 from app.errors import Problem
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
@@ -118,6 +121,7 @@ class CounterclaimApp(FastAPI):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of FastAPI
         super().__init__(**options)
         self.cache_middleware = ResponseCacheMiddleware(super().__call__)
+        self.state.lease = None
         self._base_url = ""
         self._path_prefix: PathPrefix | None = None
 
@@ -239,6 +243,20 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
+def _create_lease(app: FastAPI) -> LeaseKeeper:
+    """Return the lease of this process, which forgets its caches in the event loop when something is taken down."""
+    loop = asyncio.get_running_loop()
+    invalidator: CacheInvalidator = app.state.invalidator
+
+    async def forget(takedown: int) -> None:
+        invalidator.forget_before(takedown)
+
+    def forget_in_loop(takedown: Position) -> None:
+        asyncio.run_coroutine_threadsafe(forget(takedown.seq), loop).result(app.state.settings.lease)
+
+    return LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget_in_loop)
+
+
 def _run_in_background(task: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """Run a task until the application ends. If it fails, the log says so."""
 
@@ -249,6 +267,20 @@ def _run_in_background(task: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     running = asyncio.create_task(task)
     running.add_done_callback(note_failure)
     return running
+
+
+async def _close(app: FastAPI) -> None:
+    """Release what the application holds. No request is being answered any more."""
+    if app.state.offload_pool is not None:
+        app.state.offload_pool.close()
+    app.state.database.caches[FILE_COPIES].close()
+    if app.state.worker_files is not None:
+        app.state.worker_files.write(health.metrics_collector(app.state).collect_own())
+        app.state.worker_files.close()
+    if app.state.lease is not None:
+        await asyncio.to_thread(app.state.lease.close)
+    app.state.invalidator.close()
+    app.state.database.close()
 
 
 def create_app(
@@ -278,6 +310,9 @@ def create_app(
         if is_worker:
             loops = (_check_readiness, _release_resources, _finish_imports)
             tasks += [_run_in_background(loop(app)) for loop in loops]
+            if database.dialect == "postgresql":
+                app.state.lease = cache_middleware.lease = _create_lease(app)
+                await asyncio.to_thread(app.state.lease.start)
         if app.state.worker_files is not None:
             tasks.append(_run_in_background(_share_metrics(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
@@ -287,14 +322,7 @@ def create_app(
             task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
-        if app.state.offload_pool is not None:
-            app.state.offload_pool.close()
-        app.state.database.caches[FILE_COPIES].close()
-        if app.state.worker_files is not None:
-            app.state.worker_files.write(health.metrics_collector(app.state).collect_own())
-            app.state.worker_files.close()
-        app.state.invalidator.close()
-        app.state.database.close()
+        await _close(app)
 
     app = CounterclaimApp(
         title="Counterclaim",

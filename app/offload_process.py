@@ -196,12 +196,15 @@ class OffloadServer:
 
             async def send(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    response.write(StateRead(register_state.seq or self._app.state.database.visible_seq))
+                    seq = register_state.seq or self._app.state.database.visible_seq
+                    response.write(StateRead(seq, register_state.oldest_seq))
                 elif not message.get("more_body") and "cache_scope" in state:
                     response.write(CacheScopeFound(state["cache_scope"]))
                 response.write(message)
                 await response.drain()
 
+            if request.required_seq:
+                self._app.state.database.require(request.required_seq)
             try:
                 async with self._poll_lock:  # caches of what was taken down are cleared
                     await self._app.state.invalidator.poll_in_thread()

@@ -192,6 +192,15 @@ class Settings(BaseSettings):
         description="Whether statements are prepared on PostgreSQL. `auto`: unless a connection pooler such as "
         "PgBouncer is in front of it. `always`: also then, for a pooler that keeps prepared statements.",
     )
+    lease: float = Field(
+        default=30.0,
+        ge=3,
+        le=3600,
+        allow_inf_nan=False,
+        description="The number of seconds for which a process goes on serving reads when it cannot reach the primary "
+        "database of PostgreSQL, and for which a takedown waits for a process that does not answer: longer than a "
+        "failover takes, and the same for all services of a register.",
+    )
     deadline: float = Field(
         default=4.0,
         ge=1,

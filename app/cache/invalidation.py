@@ -16,7 +16,6 @@ from app.database.engine import Database
 from app.database.epochs import EPOCHS
 from app.database.read_session import read_session
 from app.database.tables import TAKEDOWN_CHANGE
-from app.errors import Unavailable
 
 POLL_INTERVAL_SECONDS = 0.3
 """The maximum staleness of a cached response, in seconds, after another process wrote to PostgreSQL."""
@@ -26,9 +25,6 @@ POLL_BUSY_MILLISECONDS = 20
 
 SLOW_POLL_SECONDS = 0.05
 """A poll of SQLite that takes longer holds up the event loop: the next ones run in a thread, until one is fast."""
-
-MAX_REPLICA_SECONDS = 10
-"""How long a takedown waits until a replica has received it."""
 
 MAX_CHANGES_PER_POLL = 200
 """If there are more changes than this since the last poll, the whole cache is cleared."""
@@ -68,7 +64,7 @@ class CacheInvalidator:
         self._describe_change = describe_change
         self.polls_every_request = database.dialect == "sqlite"
         """Whether a poll is fast enough to run in the event loop before every cached response."""
-        self._database = database
+        self.database = database
         self.epochs = database.caches[EPOCHS]
         self.is_slow = False
         """Whether the last poll took long or failed, so that the next one must not run in the event loop."""
@@ -81,18 +77,18 @@ class CacheInvalidator:
         """Return whether cached responses may be sent without another poll."""
         last = self._last_poll
         return (
-            time.monotonic() - last.started_at < POLL_INTERVAL_SECONDS and self._database.latest_seq == last.latest_seq
+            time.monotonic() - last.started_at < POLL_INTERVAL_SECONDS and self.database.latest_seq == last.latest_seq
         )
 
     def poll(self) -> PollResult | None:
         """Return the changes since the last poll, or None if there are none. May run in any thread."""
         # Read before the poll, so that the next poll finds what is written during this one.
-        started_at, latest_seq, day = time.monotonic(), self._database.latest_seq, int(time.time() // 86_400)
+        started_at, latest_seq, day = time.monotonic(), self.database.latest_seq, int(time.time() // 86_400)
         data_version = self._data_version() if self.polls_every_request else None
         if self.polls_every_request and data_version == self._last_poll.data_version and day == self._last_poll.day:
             return None
         cached_seq = self.response_cache.seq
-        with read_session(self._database) as read:
+        with read_session(self.database) as read:
             ((seq, epoch),) = read.fetch_rows("SELECT seq, (SELECT max(number) FROM epoch) FROM clock")
             has_forked = self._last_epoch not in (None, epoch)
             if has_forked or not self.epochs.is_loaded:
@@ -125,13 +121,13 @@ class CacheInvalidator:
 
     def apply(self, result: PollResult | None) -> None:
         """Evict the responses that the changes of a poll affect. Must run in the event loop."""
-        if result is None:
-            return
+        if result is None or (result.seq < self.database.required_seq and not result.has_forked):
+            return  # nothing has changed, or a takedown was met during the poll
         if result.has_forked:
-            self._database.forget_states(result.seq)
+            self.database.forget_states(result.seq)
         has_gone_back = result.seq < self.response_cache.seq  # the database was replaced or restored
         if result.has_forked or has_gone_back or result.has_takedown:
-            self._database.caches.reset()
+            self.database.caches.reset()
         if result.changes is None:
             self.response_cache.clear()
             self.response_cache.seq = result.seq
@@ -139,27 +135,16 @@ class CacheInvalidator:
             self.response_cache.advance(result.seq, result.changes)
         self._last_poll, self._last_epoch = result, result.epoch
 
-    def wait_until_visible(self) -> None:
-        """Block until no process of the service serves a state before the last write of this process.
+    def forget_before(self, takedown: int) -> None:
+        """Forget what was read before a takedown, and read no state before it. Must run in the event loop."""
+        self.database.require(takedown)
+        self.database.caches.reset()
+        self.response_cache.clear()
+        self.response_cache.seq = max(self.response_cache.seq, takedown)
 
-        Raises `Unavailable` if the replica does not reach that write within `MAX_REPLICA_SECONDS`.
-        """
-        if self.polls_every_request:
-            return
-        latest_seq, deadline = self._database.latest_seq, time.monotonic() + MAX_REPLICA_SECONDS
-        while self._visible_seq() < latest_seq:
-            if time.monotonic() > deadline:
-                detail = "The change is recorded, but the read replica has not received it yet."
-                raise Unavailable(detail, hint="send the request again", headers={"Retry-After": "2"})
-            with read_session(self._database) as read:
-                read.snapshot()
-            time.sleep(0.02)
-        time.sleep(POLL_INTERVAL_SECONDS)
-
-    def _visible_seq(self) -> int:
-        """Return the latest `seq` that every process reads at least: that of the replica, if one is read."""
-        replica = self._database.replica
-        return self._database.latest_read_seq if replica is None or replica.is_down() else replica.seq
+    def may_store(self, oldest_seq: int | None) -> bool:
+        """Return whether a response may be cached that has read `oldest_seq`, or nothing (None)."""
+        return oldest_seq is None or oldest_seq >= self.database.required_seq
 
     def close(self) -> None:
         """Close the connection."""
@@ -170,7 +155,7 @@ class CacheInvalidator:
     def _data_version(self) -> int:
         """Return the data version of SQLite, which differs after any other connection has committed."""
         if self._connection is None:
-            self._connection = self._database.read_engine.raw_connection()
+            self._connection = self.database.read_engine.raw_connection()
             self._connection.detach()
             # It is read in the event loop.
             self._connection.dbapi_connection.execute(f"PRAGMA busy_timeout={POLL_BUSY_MILLISECONDS}")

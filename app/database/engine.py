@@ -36,6 +36,10 @@ READER_LOCK_SECONDS = 1.0
 """How long a read on PostgreSQL waits for a locked table: shorter than the limit of a
 statement, so that the error names the lock."""
 
+SILENCE_SECONDS = 20
+LEASE_SILENCE_SECONDS = 2
+"""How long a connection to PostgreSQL may get no answer of the network, and that for a lease."""
+
 MAX_MAPPED_BYTES = 2**31 - 2**16
 """Maximum `mmap_size` of SQLite in its default build."""
 
@@ -107,6 +111,8 @@ class RequestState:
     """The state of the register that a request has read last, or that it has written; 0 if it has done neither."""
 
     seq: int = 0
+    oldest_seq: int | None = None
+    """The earliest state that it has read or written; None if it has done neither."""
 
 
 REQUEST_STATE: ContextVar[RequestState | None] = ContextVar("request_state", default=None)
@@ -117,6 +123,7 @@ def note_request_state(seq: int) -> None:
     """Note that the current request, if there is one, has read or written the state `seq`."""
     if (state := REQUEST_STATE.get()) is not None:
         state.seq = seq
+        state.oldest_seq = seq if state.oldest_seq is None else min(state.oldest_seq, seq)
 
 
 REPLICA_RETRY_SECONDS = 2.0
@@ -199,6 +206,8 @@ class Database:
         """The highest `seq` that this process has read or written."""
         self.latest_read_seq = 0
         """The highest `seq` that this process has read. It can be lower than `latest_seq` on a replica that lags."""
+        self.required_seq = 0
+        """The least `seq` of a state that may be served: that of the last takedown that this process has met."""
         self.caches = Caches(self)
         """The caches of this process for the database."""
         read_url = self.replica_url or url
@@ -233,6 +242,7 @@ class Database:
     def forget_states(self, seq: int) -> None:
         """Forget what was read and written after a fork: the register is at `seq` of another history."""
         self.latest_seq = self.latest_read_seq = seq
+        self.required_seq = min(self.required_seq, seq)
         if self.replica is not None:
             self.replica.seq = 0
 
@@ -291,6 +301,7 @@ class Database:
         watch = self.primary_watch
         has_primary = watch is not None and watch.sees_primary
         required = max(self.latest_read_seq, watch.required_seq()) if watch is not None and has_primary else 0
+        required = max(required, self.required_seq)
         if seq >= required:
             return connection
         connection.close()
@@ -321,6 +332,22 @@ class Database:
         """Open a session that is committed at the end of the block, or rolled back if the block raises."""
         with WriteSession(self.write_engine, autoflush=False, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def create_lease_engine(self) -> Engine:
+        """Return an engine with one connection to the primary database for a lease, which waits for no other request.
+
+        It gives up on a server of PostgreSQL that is silent for `LEASE_SILENCE_SECONDS`.
+        """
+        if self.dialect == "sqlite":
+            return _create_engine(self.url, pool_size=1, timeouts=self.timeouts, prepared="auto", writes=True)
+        timeouts, silence = Timeouts(LEASE_SILENCE_SECONDS), LEASE_SILENCE_SECONDS
+        return _create_engine(
+            self.url, pool_size=1, timeouts=timeouts, prepared="auto", writes=True, silence_seconds=silence
+        )
+
+    def require(self, seq: int) -> None:
+        """Read no state before `seq` from the replica, whatever else is down: something was taken down there."""
+        self.required_seq = max(self.required_seq, seq)
 
     def check_schema(self) -> None:
         """Raise `SchemaStale` unless the database has the tables, columns and indices of this release.
@@ -456,7 +483,15 @@ MAX_NAMED_DIFFERENCES = 5
 """How many differences between schemas a message names."""
 
 
-def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Prepared, writes: bool) -> Engine:
+def _create_engine(
+    url: URL,
+    *,
+    pool_size: int,
+    timeouts: Timeouts,
+    prepared: Prepared,
+    writes: bool,
+    silence_seconds: int = SILENCE_SECONDS,
+) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -496,7 +531,7 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Pr
         connect_args={
             "connect_timeout": timeouts.connect,
             # Without these timeouts a client blocks until a broken network connection recovers.
-            "tcp_user_timeout": 20_000,
+            "tcp_user_timeout": silence_seconds * 1000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
         },

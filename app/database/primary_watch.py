@@ -34,6 +34,8 @@ class PrimaryWatch:
     def __init__(self, dialect: Dialect, url: URL, most_lag: float) -> None:
         """Watch the database at `url`; `most_lag` is how old a state of the replica may be, in seconds."""
         self.most_lag = most_lag
+        self.is_fed = False
+        """Whether another thread looks at the primary database, and notes what it sees."""
         self._dialect = dialect
         self._url = url
         self._reached: deque[tuple[float, int]] = deque()
@@ -84,7 +86,7 @@ class PrimaryWatch:
             self._thread.join(CLOSE_SECONDS)
 
     def _start(self) -> None:
-        if self._thread is None and not self._stop.is_set():
+        if self._thread is None and not self.is_fed and not self._stop.is_set():
             with self._lock:
                 if self._thread is None:
                     self._thread = Thread(target=self._run, daemon=True, name="primary watch")

@@ -205,6 +205,41 @@ class ApiKey(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("digest"),)
 
 
+class Lease(SQLModel, table=True):
+    """The right of a holder to serve what it has read, until `expires_at`; see `app/database/leases.py`.
+
+    A takedown waits until each lease has ended, or its holder has acknowledged the takedown: `acknowledged` is the
+    `seq` of the latest one, in `epoch`. Times are those of the clock of the database.
+    """
+
+    __tablename__ = "lease"
+
+    id: str = Field(primary_key=True, sa_type=Id)
+    kind: enums.LeaseKind = Field(sa_type=enum_type(enums.LeaseKind, "kind"))
+    holder: str = Field(sa_type=String(200))
+    key: str | None = Field(default=None, sa_type=Id)
+    seconds: float = Field(sa_type=DOUBLE)
+    renewed_at: dt.datetime = Field(sa_type=UtcDateTime)
+    expires_at: dt.datetime = Field(sa_type=UtcDateTime)
+    epoch: int
+    acknowledged: int = Field(sa_type=BIG_INTEGER)
+
+
+class LeaseServer(SQLModel, table=True):
+    """The PostgreSQL server on which leases were last renewed: its timeline and its start; in one row, or none.
+
+    `since` is when a lease was first renewed on it; None for the first server of the register.
+    """
+
+    __tablename__ = "lease_server"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    server: str = Field(sa_type=String(80))
+    since: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+
 class StoredAnswer(SQLModel, table=True):
     """The response to a request with an `Idempotency-Key`, stored in the same transaction as the write.
 

@@ -23,6 +23,7 @@ from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Header, RequestKey, header_lines
 from app.cache.scope import CacheScope
 from app.database.faults import DatabaseFault, classify
+from app.database.lease_keeper import LeaseKeeper
 from app.errors import Problem, RangeNotSatisfiable
 from app.http.access import UNLIMITED_PATHS, AccessControl
 from app.http.compression import (
@@ -35,6 +36,7 @@ from app.http.compression import (
 )
 from app.http.deadline import POLL_SHARE, start_deadline
 from app.http.headers import LIST_SEPARATOR
+from app.http.lease_guard import LeaseGuard, lease_lost
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
 from app.http.problems import DATABASE_ERRORS, database_problem
 from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
@@ -111,6 +113,8 @@ class ResponseCacheMiddleware:
         """Set by `use_database`, since it belongs to the database."""
         self.access: AccessControl
         """Set by `use_access_settings`."""
+        self.lease: LeaseKeeper | None = None
+        """The lease of this process, for which takedowns wait. Set when a server starts on PostgreSQL."""
         self.shutdown: Shutdown | None = None
         """Set when the application starts."""
         self.deadline_seconds = 60.0
@@ -124,6 +128,8 @@ class ResponseCacheMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if self.lease is not None and scope["path"] not in UNLIMITED_PATHS:
+            send = LeaseGuard(self.lease, self.invalidator.database, scope, receive, send).send
         request_headers = _read_request_headers(scope["headers"])
         scope = _move_seq_to_headers(scope, request_headers)
         request_headers.is_read = scope["method"] in READ_METHODS
@@ -187,6 +193,8 @@ class ResponseCacheMiddleware:
             if allowance is False:
                 return None
             rate_lines = b"" if allowance is True else allowance.lines
+        if self.lease is not None and not self.lease.is_held():
+            return None
         cache.hits += 1
         if is_unmodified:
             cache.not_modified += 1
@@ -228,12 +236,18 @@ class ResponseCacheMiddleware:
         refusal = find_protocol_fault(scope, request_headers.hosts) or request_headers.refusal
         if self.shutdown is not None and self.shutdown.is_stopping:
             refusal = stopping_problem()
+        elif self.lease is not None and request_headers.is_read and not self._may_read(scope):
+            refusal = lease_lost()
         if refusal is not None:
             scope.setdefault("state", {})["refusal"] = refusal
             return False
         is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
         is_plain = not (request_headers.has_if_match or request_headers.names_epoch)
         return request_headers.is_read and is_short and is_plain and scope["path"] not in UNLIMITED_PATHS
+
+    def _may_read(self, scope: Scope) -> bool:
+        """Return whether a request reads nothing of the register, or this process holds its lease."""
+        return scope["path"] in UNLIMITED_PATHS or self.lease is None or self.lease.is_held()
 
     async def _ensure_up_to_date(self, scope: Scope) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
@@ -382,7 +396,8 @@ class ResponseCacheMiddleware:
                 and not message.get("more_body")
             ):
                 cached = _build_cached_response(cache_scope, start, message["body"])
-                self.invalidator.response_cache.store(key, cached)
+                if self.invalidator.may_store(state["register_state"].oldest_seq):
+                    self.invalidator.response_cache.store(key, cached)
                 release_pending()
                 await self._send_cached(key, cached, scope, receive, send, request_headers)
                 return

@@ -123,9 +123,10 @@ class CacheScopeFound:
 
 @dataclass(frozen=True, slots=True)
 class StateRead:
-    """The state of the register that the child process has read."""
+    """The state of the register that the child process has read last, and the earliest one that it has read."""
 
     seq: int
+    oldest_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ class ForwardedRequest:
 
     scope: dict[str, Any]
     state: dict[str, Any]
+    required_seq: int = 0
+    """The least `seq` of a state that the worker may serve."""
 
 
 async def read_message(reader: asyncio.StreamReader) -> Any:  # noqa: ANN401 - any of the messages above, or of ASGI
@@ -331,9 +334,10 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 async def _forward(connection: Connection, scope: Scope, send: Send) -> None:
     """Send a request, and pass its response on. Raises `Unavailable` if the child process ends before the response."""
     state = {name: scope["state"][name] for name in FORWARDED_STATE if name in scope["state"]}
-    request = ForwardedRequest({name: scope[name] for name in FORWARDED_SCOPE if name in scope}, state)
-    connection.writer.write(encode_message(request))
     database: Database = scope["app"].state.database
+    forwarded = {name: scope[name] for name in FORWARDED_SCOPE if name in scope}
+    request = ForwardedRequest(forwarded, state, database.required_seq)
+    connection.writer.write(encode_message(request))
     has_started = False
     while True:
         try:
@@ -345,6 +349,8 @@ async def _forward(connection: Connection, scope: Scope, send: Send) -> None:
         if isinstance(message, CacheScopeFound):
             scope["state"]["cache_scope"] = message.cache_scope
         elif isinstance(message, StateRead):
+            if message.oldest_seq is not None:
+                database.note_read(message.oldest_seq)
             database.note_read(message.seq)
         elif isinstance(message, DeadlineDisabled):
             disable_deadline(scope)

@@ -6,12 +6,13 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from app.cache.invalidation import CacheInvalidator
 from app.claims.queries import read_claim, read_tombstone
 from app.claims.routes import ClaimId
 from app.claims.schemas import Tombstone
 from app.database.api_keys import Actor
+from app.database.leases import wait_for_acknowledgements
 from app.database.transaction import WriteTransaction
+from app.errors import Removed
 from app.http.auth import Admin
 from app.http.deadline import disable_deadline
 from app.http.file_copies import FILE_COPIES
@@ -100,12 +101,23 @@ def post_source_takedown(
 
 
 def _take_down(write: WriteRequest, admin: Actor, erase: Callable[[WriteTransaction], WriteResult]) -> Response:
-    """Run a takedown. When it is answered, no process serves the content, and no database file contains it."""
+    """Run a takedown. When it is answered, nobody serves the content, and no file of the database contains it."""
     disable_deadline(write.request.scope)
-    response = write(admin, erase)
+    try:
+        response = write(admin, erase)
+    except Removed:
+        _wait_for_others(write)  # the request is repeated because the first one was not answered
+        raise
     erase_files(write.database)
     write.database.caches[FILE_COPIES].delete_all()
-    invalidator: CacheInvalidator = write.request.app.state.invalidator
-    invalidator.wait_until_visible()
+    _wait_for_others(write)
     write.database.caches[FILE_COPIES].delete_all()  # those that were made meanwhile, from a replica that lagged
     return response
+
+
+def _wait_for_others(write: WriteRequest) -> None:
+    """Wait until no other process, mirror or cache serves what was taken down, at most for one lease."""
+    state = write.request.app.state
+    if state.lease is not None:
+        state.lease.look_now()
+    wait_for_acknowledgements(write.database, state.settings.lease)
