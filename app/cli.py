@@ -1,4 +1,4 @@
-"""The `counterclaim` command: serve, migrate, load the starter claims, check, import files, and manage API keys."""
+"""The `counterclaim` command: serve, migrate, load the starter claims, check, import files, manage keys and leases."""
 
 import errno
 import os
@@ -23,11 +23,12 @@ from app.database.engine import Database, SchemaStale, alembic_config
 from app.database.erasure import erase_deleted_content, is_erasure_pending
 from app.database.erasure import vacuum as rebuild_files
 from app.database.faults import DatabaseFault, classify
+from app.database.leases import list_leases, read_time, revoke_lease
 from app.database.migration_lock import MigrationNeedsDirectConnection, migration_lock
 from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.database.transaction import write_transaction
-from app.enums import Role
-from app.errors import BackupFailed, CopyFailed, Problem, SnapshotFailed
+from app.enums import LeaseKind, Role
+from app.errors import BackupFailed, CopyFailed, Problem, SnapshotFailed, shorten
 from app.imports.readers.options import FileRefused, MappingRefused
 from app.settings import (
     InvalidSettings,
@@ -431,6 +432,43 @@ def key_revoke(key: str, *, revokes_all: bool) -> None:
         for each in valid:
             revoke_key_by_id(database, each.id)
     click.echo(f"{len(valid)} revoked.")
+
+
+@main.group()
+def lease() -> None:
+    """List and revoke leases: those for whom a takedown waits, such as processes and mirrors."""
+
+
+@lease.command("list")
+@cli_errors
+def lease_list() -> None:
+    """List the leases, also those that have ended within the last hour."""
+    with closing(_open_database(read_settings())) as database, database.read_primary() as session:
+        now = read_time(session)
+        for each in list_leases(session):
+            seconds = (each.expires_at - now).total_seconds()
+            state = f"ends in {seconds:.0f} s" if seconds > 0 else "ended"
+            if each.kind is LeaseKind.mirror and each.key is None:
+                state = f"revoked, {state}"
+            acknowledged = f"acknowledged {each.epoch}:{each.acknowledged}"
+            click.echo(f"{each.id}\t{each.kind}\t{each.holder}\t{state}\t{acknowledged}")
+
+
+@lease.command("revoke")
+@click.argument("lease")
+@cli_errors
+def lease_revoke(lease: str) -> None:
+    """Let the mirror with the lease LEASE, by its id, not renew it. A takedown waits until it has ended.
+
+    The mirror can get another one while its API key is valid.
+    """
+    with closing(_open_database(read_settings())) as database, database.write() as session:
+        revoked = revoke_lease(session, lease)
+        if revoked is None:
+            raise click.ClickException(f"There is no lease `{shorten(lease)}`. `counterclaim lease list` lists them.")
+        if revoked.kind is not LeaseKind.mirror:
+            raise click.ClickException("The lease is that of a process on your machines. Stop the process.")
+    click.echo("Revoked. To shut the mirror out, also revoke its key: counterclaim key revoke")
 
 
 def _choose_topic(session: Session) -> str | None:

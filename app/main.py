@@ -49,6 +49,7 @@ from app.http.worker_metrics import WorkerFiles
 from app.imports.pipeline.publishing_state import find_stale_imports
 from app.imports.routes import router as imports
 from app.keys.routes import router as keys
+from app.leases.routes import router as leases
 from app.logs import log_once
 from app.pages.crawlers import router as crawlers
 from app.pages.docs import mount_reference_files
@@ -79,6 +80,7 @@ ROUTERS = (
     vocabulary,
     suggestions,
     takedowns,
+    leases,
     imports,
     changes,
     feeds,

@@ -32,7 +32,7 @@ ID_PATTERN = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LAST_USE_PRECISION = timedelta(hours=1)
 """How old the recorded last use of a key becomes before it is recorded again."""
 
-ROLE_RANK = {Role.contributor: 1, Role.editor: 2, Role.admin: 3}
+ROLE_RANK = {Role.mirror: 0, Role.contributor: 1, Role.editor: 2, Role.admin: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Actor:
 
     def has_role(self, role: Role) -> bool:
         """Return whether the actor has the permissions of `role`."""
+        if role is Role.mirror:
+            return self.role is role  # no other role includes it
         return ROLE_RANK[self.role] >= ROLE_RANK[role]
 
 

@@ -31,6 +31,8 @@ class DatabaseFault(StrEnum):
     """The tables are not those of this release."""
     storage = "storage"
     """Files beside the database cannot be written."""
+    lease = "lease"
+    """The process cannot renew its lease, so that it may lack a takedown."""
     late = "late"
     """The statement exceeded the query budget: it took too long. See `app/database/query_budget.py`."""
 

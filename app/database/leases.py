@@ -20,6 +20,7 @@ from sqlmodel import Session
 
 from app.database.engine import Database
 from app.database.tables import TAKEDOWN_CHANGE, Change, Clock, EpochStart, Lease, LeaseServer, columns_of, table_of
+from app.database.types import ID_PATTERN
 from app.enums import LeaseKind
 from app.errors import LeaseLimit, Unavailable
 
@@ -105,7 +106,9 @@ def renew_lease(session: Session, holder: Holder, acknowledged: Position) -> boo
     Raises:
         LeaseLimit: As many mirrors hold leases as may.
     """
-    is_current = acknowledged >= read_head(session).takedown
+    head = read_head(session)
+    acknowledged = min(acknowledged, head.latest)  # a number from beyond a fork would count for what comes later
+    is_current = acknowledged >= head.takedown
     now = read_time(session)
     _note_server(session, now)
     lease = columns_of(Lease)
@@ -127,12 +130,34 @@ def renew_lease(session: Session, holder: Holder, acknowledged: Position) -> boo
 def _check_limit(session: Session, now: datetime) -> None:
     lease = columns_of(Lease)
     session.execute(select(columns_of(Clock).seq).with_for_update())  # one after the other
-    is_recent = (lease.kind == LeaseKind.mirror) & (lease.renewed_at > now - timedelta(seconds=KEPT_SECONDS))
-    if session.execute(select(func.count()).where(is_recent)).scalar_one() >= MAX_REMOTE_LEASES:
+    may_be_renewed = lease.key.is_not(None) & (lease.renewed_at > now - timedelta(seconds=KEPT_SECONDS))
+    is_counted = (lease.kind == LeaseKind.mirror) & or_(may_be_renewed, lease.expires_at > now)
+    if session.execute(select(func.count()).where(is_counted)).scalar_one() >= MAX_REMOTE_LEASES:
         raise LeaseLimit(
             f"{MAX_REMOTE_LEASES} mirrors hold leases, which is the limit of a register.",
             hint="an operator lists them with `counterclaim lease list`, and ends one with `counterclaim lease revoke`",
         )
+
+
+def has_lease(session: Session, id_: str, key: str) -> bool:
+    """Return whether there is a lease with an id that an API key has created, and that was not revoked."""
+    if not ID_PATTERN.fullmatch(id_):
+        return False  # PostgreSQL refuses to compare it
+    lease = columns_of(Lease)
+    return session.execute(select(lease.id).where(lease.id == id_, lease.key == key)).first() is not None
+
+
+def revoke_lease(session: Session, id_: str) -> Lease | None:
+    """Let the lease of a mirror not be renewed any more, and return it; None if there is no such lease.
+
+    Takedowns wait for it until it has ended. One of a process of the service stays as it is.
+    """
+    if not ID_PATTERN.fullmatch(id_):
+        return None
+    lease: Lease | None = session.execute(select(Lease).where(columns_of(Lease).id == id_)).scalar()
+    if lease is not None and lease.kind is LeaseKind.mirror:
+        lease.key = None
+    return lease
 
 
 def end_lease(session: Session, id_: str) -> bool:

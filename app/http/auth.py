@@ -77,5 +77,8 @@ async def authenticate(request: Request, check: Callable[..., Awaitable[Actor]])
 Editor = Annotated[Actor, Depends(_require_role(Role.editor))]
 """An actor who may also edit sources, vocabularies and topics, and change and assess claims."""
 
+Mirror = Annotated[Actor, Depends(_require_role(Role.mirror))]
+"""An actor who may hold leases, and nothing else that needs a key."""
+
 Admin = Annotated[Actor, Depends(_require_role(Role.admin))]
 """An actor who may also take claims down."""

@@ -74,16 +74,21 @@ async def read_readiness(request: Request, db: Db) -> Response:
     """Return 200 if the database can be read and written, and files can be written; else 503 with the reasons.
 
     It reads the clock, the last change, the newest claim by each of its indices, and the schema. The response takes two
-    seconds at most. A 503 has `reasons` (`away`, `frozen`, `locked`, `read_only`, `full`, `damaged`, `schema` or
-    `storage`, each with a sentence), and says in `reads` and `writes` what works nevertheless.
+    seconds at most. A 503 has `reasons` (`away`, `frozen`, `locked`, `read_only`, `full`, `damaged`, `schema`,
+    `storage` or `lease`, each with a sentence), and says in `reads` and `writes` what works nevertheless.
     """
     result = await db.caches[READINESS].check()
     reasons = [{"reason": each.fault.value, "detail": each.detail} for each in result.reasons]
+    lease, reads = request.app.state.lease, result.reads
+    if lease is not None and not lease.is_held():
+        detail = "The lease of this process has ended, since it does not reach the primary database: reads are refused."
+        reasons.append({"reason": DatabaseFault.lease.value, "detail": detail})
+        reads = False
     if reasons:
         raise Unavailable(
             " ".join(each["detail"] for each in reasons),
             headers={"Retry-After": "5"},
-            more={"reasons": reasons, "reads": result.reads, "writes": result.writes},
+            more={"reasons": reasons, "reads": reads, "writes": result.writes},
         )
     return json_response(request, {"status": "ok", "seq": result.seq, "warnings": result.warnings})
 

@@ -50,6 +50,7 @@ TAGS = [
     {"name": "imports", "description": "Load your own data: claims files, and files of other shapes by a mapping."},
     {"name": "writing", "description": "Record and correct claims: also sources, documents, vocabularies and topics."},
     {"name": "takedowns", "description": "Take something down: claims, documents and sources, also from the history."},
+    {"name": "leases", "description": "Keep a copy elsewhere: leases, for which takedowns wait."},
     {"name": "keys", "description": "Manage API keys: for administrators."},
     {"name": "pages", "description": "Open the pages for people."},
     {"name": "operation", "description": "Watch the service: health checks and metrics."},
@@ -60,7 +61,7 @@ CONTACT = "Those who run this register"
 """The contact. Its address, the page that says whose register it is, must be a whole one: a path is not valid."""
 
 WRITING_TAG = "writing"
-OWN_WRITES = frozenset({"imports", "takedowns"})
+OWN_WRITES = frozenset({"imports", "takedowns", "leases"})
 """The tags whose writes stay with them."""
 
 PACKAGE = Path(__file__).parents[1]
@@ -175,16 +176,14 @@ def _make_addresses_whole(document: dict[str, Any], app: FastAPI) -> dict[str, A
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
 
-RESPONSE_HEADERS: dict[str, Any] = {
-    "X-Register-Seq": {
-        "description": "The latest change that the server knows.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-}
-SUCCESS_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
+SUCCESS_HEADERS: dict[str, Any] = {
     "ETag": {"description": "The tag of the representation.", "schema": {"type": "string"}},
 }
-PROBLEM_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
+PROBLEM_HEADERS: dict[str, Any] = {
+    "X-Register-Seq": {
+        "description": "The latest change of the state that was read, also on every other response.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "X-Request-ID": {
         "description": "The id of the request, also on every other response.",
         "schema": {"type": "string"},

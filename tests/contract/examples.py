@@ -137,7 +137,7 @@ def send_example(
 ) -> Any:
     """Send the example of a writing operation with the headers of a key, after its preparatory requests.
 
-    Without `key`, it is that of an admin.
+    Without `key`, it is that of an admin, or of a mirror if only that may send it.
     """
     name = operation["operationId"]
     asked = path_of(path, operation)
@@ -150,7 +150,7 @@ def send_example(
     if name == "post_key_revocation":
         asked = path.format(id=first_key_id(register))
     body = body_of(operation)
-    key = register.keys["admin"] if key is None else key
+    key = register.keys["mirror" if name == "post_lease" else "admin"] if key is None else key
     headers = key | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
     return register.request(method.upper(), asked, headers=headers, **body)
 

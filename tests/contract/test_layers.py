@@ -25,6 +25,7 @@ LAYERS = (
     ("feeds",),
     ("imports",),
     ("takedown",),
+    ("leases",),
     ("register",),
     ("keys",),
     ("pages",),

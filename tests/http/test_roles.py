@@ -54,13 +54,15 @@ ROLE_OF_ROUTE = {
     "POST /v1/claims/{id}/takedown": "admin",
     "POST /v1/documents/{id}/takedown": "admin",
     "POST /v1/sources/{slug}/takedown": "admin",
+    "POST /v1/leases": "mirror",
     "GET /v1/keys": "admin",
     "GET /v1/keys/{id}": "admin",
     "POST /v1/keys": "admin",
     "POST /v1/keys/{id}/revocation": "admin",
 }
 """The role that a route needs, by docs/writing.md. Every other route is a read that needs no key."""
-ROLES = ["contributor", "editor", "admin"]
+ROLES = ["contributor", "editor", "admin", "mirror"]
+"""Each role after those that may do less; the last one may do nothing that the others may."""
 KEYS: list[dict[str, str]] = [
     {},
     {"Authorization": "Bearer cc_unknown"},

@@ -1,0 +1,1 @@
+"""Leases of mirrors and other caches over HTTP, for which takedowns wait."""
