@@ -91,7 +91,7 @@ class CacheInvalidator:
         with read_session(self.database) as read:
             ((seq, epoch),) = read.fetch_rows("SELECT seq, (SELECT max(number) FROM epoch) FROM clock")
             has_forked = self._last_epoch not in (None, epoch)
-            if has_forked or not self.epochs.is_loaded:
+            if has_forked or not self.epochs.is_loaded or self.epochs.latest < epoch:
                 self.epochs.load(read.session)
             # Responses contain ages in days, and a retraction takes effect at the start of a day.
             is_same_day = day == self._last_poll.day

@@ -61,8 +61,8 @@ class Copy:
         ]
 
     def assert_equal(self) -> None:
-        for table in (Change, *VERSION_TABLES.values()):
-            assert self.rows(self.database, table_of(table)) == self.rows(self.register.database, table_of(table))
+        for table in (table_of(Change), *map(table_of, VERSION_TABLES.values())):
+            assert self.rows(self.database, table) == self.rows(self.register.database, table)
         assert self.fetch()
         content, name = self.path.read_bytes(), "again.zip"
         other = Copy(self.register, self.path.parent)
