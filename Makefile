@@ -107,6 +107,9 @@ bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and h
 bench-machines: .venv/tested ## Measure a standby that lags, is promoted, and connection poolers: some minutes
 	$(BIN)/python -m benchmarks.machines --save
 
+bench-mirrors: .venv/tested ## Compare the first copy of a mirror with an import of the same claims: ROWS=100000
+	$(BIN)/python -m benchmarks.mirrors $(if $(filter-out 1000000,$(ROWS)),--rows $(ROWS)) --save
+
 bench-fairness: .venv/tested ## Measure how long polite readers wait while others ask for expensive answers: CLAIMS=10000
 	$(BIN)/python -m benchmarks.fairness --claims $(CLAIMS) --save
 
@@ -194,4 +197,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines bench-mirrors clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins

@@ -42,6 +42,16 @@ def fetch(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], by
             return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()
 
 
+def fetch_when_idle(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
+    """Return the response, again after a 503: the machine is busy."""
+    for _ in range(10):
+        answer = fetch(port, path)
+        if answer[0] != 503:
+            break
+        time.sleep(1)
+    return answer
+
+
 def wait_until(is_so: Callable[[], bool]) -> None:
     end = time.monotonic() + SECONDS
     while not is_so():
@@ -156,7 +166,7 @@ def assert_same(origin: int, mirror: int, seed: int, number: int) -> None:
     addresses = draw_addresses(lambda path: ask(origin, path), ask(origin, "/openapi.json"), number, seed)
     found = 0
     for address in addresses:
-        expected, answered = fetch(origin, address), fetch(mirror, address)
+        expected, answered = fetch_when_idle(origin, address), fetch_when_idle(mirror, address)
         assert answered[0] == expected[0], address
         for name in COMPARED_HEADERS:
             assert answered[1].get(name) == expected[1].get(name), (address, name)
@@ -197,11 +207,9 @@ def test_a_mirror_begins_again_after_a_fork(url: str, tmp_path: Path, make_datab
     file, package, other = tmp_path / "mirror.db", tmp_path / "package.zip", make_database("empty")
     with origin_of(url) as (port, keys):
         package.write_bytes(fetch(port, "/v1/export")[2])
-        for number in (1, 2, 3):
-            write(port, "/v1/claims", claim(number), keys["editor"])
+        lost = [write(port, "/v1/claims", claim(number), keys["editor"])["id"] for number in (1, 2, 3)]
         with mirrored(port, file, key=keys["mirror"]) as (mirror, _):
             wait_until(lambda: seq_of(mirror) == seq_of(port))
-            lost = ask(mirror, "/v1/claims?limit=1")["data"][0]["id"]
     ran("import", str(package), url=other)
     ran("epoch", url=other)
     keys = create_keys(other)
@@ -209,7 +217,7 @@ def test_a_mirror_begins_again_after_a_fork(url: str, tmp_path: Path, make_datab
         write(port, "/v1/claims", claim(9), keys["editor"])
         with mirrored(port, file, key=keys["mirror"]) as (mirror, _):
             wait_until(lambda: fetch(mirror, "/v1/register")[1].get("x-register-epoch") == "2")
-            assert fetch(mirror, f"/v1/claims/{lost}")[0] == 404
+            assert [fetch(mirror, f"/v1/claims/{id_}")[0] for id_ in lost] == [404, 404, 404]
             assert_same(port, mirror, 5, 70)
 
 
