@@ -40,12 +40,12 @@ def open_mirror(
         os.environ[environment_variable(name)] = getattr(described, name)
     settings = read_settings()
     database = Database(settings)
-    follower = Follower(database, origin, package_path(file), settings.lease, has_key=bool(settings.mirror_key))
+    has_key, contact = bool(settings.mirror_key), description_path(file)
+    follower = Follower(database, origin, package_path(file), contact, settings.lease, has_key=has_key)
     try:
         follower.load()
     except OriginUnreachable as error:
         raise MirrorFailed(f"{error}.") from None
-    described.store(description_path(file))
     return MirrorGateway(follower, described.base_url or origin.address, serves_offline=serves_offline), settings
 
 
@@ -76,4 +76,5 @@ def _describe(origin: Origin, path: Path) -> OriginDescription:
         raise MirrorFailed(
             f"{origin.address} is another register than the one in the file. Name another file with --file."
         )
+    described.store(path)
     return described

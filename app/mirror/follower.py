@@ -3,6 +3,7 @@
 See `docs/decisions/0080-mirrors.md`. The thread is the only writer of the file.
 """
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,9 @@ POLL_SECONDS: Final = 0.5
 
 CLOSE_SECONDS = 1.0
 
+CONTACT_SECONDS = 5.0
+"""The time after which the last contact is noted in a file again."""
+
 Forget = Callable[[int], None]
 """Forgets every copy of what was read before a `seq`."""
 
@@ -35,23 +39,28 @@ Forget = Callable[[int], None]
 class Follower:
     """Keeps a mirror equal to its origin. Any thread may ask whether the mirror may answer."""
 
-    def __init__(self, database: Database, origin: Origin, path: Path, seconds: float, *, has_key: bool) -> None:
+    def __init__(
+        self, database: Database, origin: Origin, path: Path, contact: Path, seconds: float, *, has_key: bool
+    ) -> None:
         """Follow `origin` with the register in `database`.
 
         Args:
             database: The file of the mirror.
             origin: The register that is mirrored.
             path: The file in which packages are stored while they are read.
+            contact: A file whose time is that of the last contact, also after the process has ended.
             seconds: For how long an answer of the origin counts if there is no key, and thus no lease.
             has_key: Whether the mirror holds leases.
         """
         self.position = Position(1, 0)
         """The latest change that the mirror has."""
-        self.contact_at = datetime.now(UTC)
+        self.contact_at = datetime.fromtimestamp(contact.stat().st_mtime, UTC)
         """When the origin has last confirmed that the mirror may serve what it has."""
         self._database = database
         self._origin = origin
         self._path = path
+        self._contact = contact
+        self._contact_noted_at = 0.0
         self._seconds = seconds
         self._has_key = has_key
         self._lease: str | None = None
@@ -75,9 +84,17 @@ class Follower:
         return self._is_outdated
 
     def load(self) -> None:
-        """Read the whole register if the mirror is empty. Raises `MirrorFailed` if it is another register."""
-        if self._next_position() is None:
+        """Read the register if the mirror is empty, and get the lease, before the mirror is served.
+
+        Raises:
+            OriginUnreachable: The origin does not answer, and the mirror is empty.
+            MirrorFailed: The origin is another register, or refuses the key.
+        """
+        try:
             self.step()
+        except OriginUnreachable:
+            if not self._has_register:
+                raise
 
     def start(self, forget: Forget) -> None:
         """Follow the origin in a thread. `forget` is called there after takedowns, before they are acknowledged."""
@@ -157,6 +174,9 @@ class Follower:
     def _note_contact(self, held_until: float) -> None:
         if not self._stop.is_set():
             self._held_until, self.contact_at = held_until, datetime.now(UTC)
+            if read_clock() > self._contact_noted_at + CONTACT_SECONDS:
+                self._contact_noted_at = read_clock()
+                os.utime(self._contact)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -166,7 +186,7 @@ class Follower:
         """Follow the origin, and return the seconds until the next step."""
         try:
             return 0.0 if self.step() else POLL_SECONDS
-        except OriginUnreachable as error:
+        except (OriginUnreachable, MirrorFailed) as error:
             log_once("the origin cannot be followed: %s", error, error=error, cause="mirror")
         except Exception as error:  # noqa: BLE001 - without the thread, the mirror would end
             log_once("the mirror cannot be written: %s", error, error=error, cause="mirror")

@@ -25,6 +25,9 @@ MAX_ANSWER_BYTES = 10_000_000
 """The longest answer that is read into memory."""
 
 
+LEASE_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
+
+
 class OriginUnreachable(Exception):
     """The origin does not answer, or answers with an error that passes."""
 
@@ -129,7 +132,7 @@ class Origin:
         return True
 
     def renew_lease(self, lease: str | None, acknowledged: Position) -> LeaseAnswer | None:
-        """Renew a lease, or create one; return None if it was revoked."""
+        """Renew a lease, or create one; return None if it was revoked. Raises `MirrorFailed` if the key may not."""
         body = {"id": lease, "epoch": acknowledged.epoch, "acknowledged": acknowledged.seq}
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         with closing(self._request("POST", "/v1/leases", orjson.dumps(body), headers)) as answer:
@@ -137,8 +140,8 @@ class Origin:
             if answer.status == HTTPStatus.NOT_FOUND and lease is not None:
                 return None
             if answer.status != HTTPStatus.OK:
-                detail = found.get("detail", "")
-                raise OriginUnreachable(f"{self.address}/v1/leases answers {answer.status}: {detail}")
+                detail = f"{self.address}/v1/leases answers {answer.status}: {found.get('detail', '')}"
+                raise (MirrorFailed if answer.status in LEASE_REFUSALS else OriginUnreachable)(detail)
             return LeaseAnswer(found["id"], found["held"], found["seconds"])
 
     def close(self) -> None:

@@ -153,11 +153,15 @@ def read_state(database: Database, title: str, terms: str | None) -> RegisterSta
         return describe_state(session, snapshot.seq, snapshot.at, title, terms)
 
 
-def describe_state(session: Session, seq: int, at: datetime, title: str, terms: str | None) -> RegisterState:
-    """Return what a package of the state `seq` says about the register."""
+def describe_state(
+    session: Session, seq: int, at: datetime, title: str, terms: str | None, after: int = 0
+) -> RegisterState:
+    """Return what a package of the state `seq` says about the register, or a delta that follows `after`."""
     register_id: str = session.execute(select(columns_of(RegisterIdentity).register_id)).scalar_one()
     step = table_of(ImportStep)
-    statement = select(step).where(step.c.last_seq <= seq).order_by(step.c.first_seq, step.c.import_id)
+    statement = (
+        select(step).where(step.c.last_seq > after, step.c.last_seq <= seq).order_by(step.c.first_seq, step.c.import_id)
+    )
     steps = [dict(row) for row in session.execute(statement).mappings()]
     return RegisterState(register_id, seq, at, title, terms, read_epochs(session), steps)
 

@@ -235,7 +235,7 @@ def _restore_epochs(session: Session, about: dict[str, Any]) -> None:
             for each in about["epochs"]
         ]
         session.execute(insert(table_of(EpochStart)), epochs)
-    if "epochs" in about:
+    if "after" not in about:
         session.execute(delete(table_of(ImportStep)))
     if about.get("steps"):
         session.execute(insert(table_of(ImportStep)), about["steps"])

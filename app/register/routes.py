@@ -17,6 +17,7 @@ from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
 from app.database.tables import Change, columns_of
 from app.database.takedowns import read_latest_takedown
+from app.http.deadline import disable_deadline
 from app.http.dependencies import Db
 from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
@@ -97,8 +98,10 @@ def export_register(
     Every record, change, id and time is in it. API keys are not.
     """
     takedown, settings = read_latest_takedown(db), request.app.state.settings
-    if after is not None and (delta := _export_delta(db, settings, after)) is not None:
-        return delta
+    if after is not None:
+        disable_deadline(request.scope)
+        if (delta := _export_delta(db, settings, after)) is not None:
+            return delta
     state = read_state(db, settings.title, settings.terms or None)
     parts = (state.id, state.at.isoformat(), state.title, state.terms or "", str(takedown), str(FORMAT_VERSION))
     name = f"{state.seq}-{digest(*(part.encode() for part in parts), b'%d' % len(state.epochs))}"
@@ -136,7 +139,7 @@ def _export_delta(db: Database, settings: Settings, position: int | str) -> Resp
             return None
         change = columns_of(Change)
         at = session.execute(select(change.at).where(change.seq == delta.seq)).scalar_one()
-        state = describe_state(session, delta.seq, at, settings.title, settings.terms or None)
+        state = describe_state(session, delta.seq, at, settings.title, settings.terms or None, after)
     tables = ((table, delta.rows[table.name]) for table in PACKAGE_TABLES)
     body = b"".join(write_archive(state, tables, (delta.after, delta.erased)))
     return Response(body, media_type=ZIP_MEDIA_TYPE, headers=headers)

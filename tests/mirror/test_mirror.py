@@ -271,6 +271,14 @@ def test_an_offline_mirror_goes_on_and_says_so(url: str, tmp_path: Path) -> None
             assert fetch(mirror, "/v1/topics")[0] == 200
 
 
+def test_a_key_that_may_not_hold_leases_is_refused_at_the_start(url: str, tmp_path: Path) -> None:
+    with origin_of(url) as (origin, keys):
+        address, file = f"http://127.0.0.1:{origin}", str(tmp_path / "mirror.db")
+        for key in (keys["editor"], "cc_unknown"):
+            said = refused("mirror", address, "--file", file, COUNTERCLAIM_MIRROR_KEY=key)
+            assert "/v1/leases answers 40" in said
+
+
 def test_what_cannot_be_mirrored_is_said_in_a_line(tmp_path: Path) -> None:
     file = str(tmp_path / "mirror.db")
     key = {"COUNTERCLAIM_MIRROR_KEY": "cc_x"}
