@@ -255,14 +255,16 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
-def _create_lease(app: FastAPI) -> LeaseKeeper:
-    """Return the lease of this process, which forgets its caches when something is taken down."""
+async def _start_lease(app: FastAPI) -> None:
+    """Hold a lease, and forget the caches when something is taken down."""
     forget_in_loop = _forget_in_loop(app)
 
     def forget(takedown: Position) -> None:
         forget_in_loop(takedown.seq)
 
-    return LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget)
+    lease = LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget)
+    app.state.lease = app.state.cache_middleware.lease = lease
+    await asyncio.to_thread(lease.start)
 
 
 def _forget_in_loop(app: FastAPI) -> Callable[[int], None]:
@@ -329,16 +331,15 @@ def create_app(
         database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
+        if (mirror := cast("CounterclaimApp", app).mirror) is not None:
+            app.state.lease = cache_middleware.lease = mirror
+            mirror.follower.start(_forget_in_loop(app))
+        elif is_worker and database.dialect == "postgresql":
+            await _start_lease(app)
         tasks = [_run_in_background(_remove_outdated_copies(app))]
         if is_worker:
             loops = (_check_readiness, _release_resources, _finish_imports)
             tasks += [_run_in_background(loop(app)) for loop in loops]
-            if (mirror := cast("CounterclaimApp", app).mirror) is not None:
-                app.state.lease = cache_middleware.lease = mirror
-                mirror.follower.start(_forget_in_loop(app))
-            elif database.dialect == "postgresql":
-                app.state.lease = cache_middleware.lease = _create_lease(app)
-                await asyncio.to_thread(app.state.lease.start)
         if app.state.worker_files is not None:
             tasks.append(_run_in_background(_share_metrics(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()

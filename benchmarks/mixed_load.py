@@ -25,9 +25,6 @@ ENCODINGS = ("", "gzip", "br", "zstd")
 LIMITS = (10, 20, 50, 100)
 TIMEOUT_SECONDS = 60
 MAX_TRIES = 10
-MAX_FILE_DAYS = 60
-"""Files of large registers have the claims of so many days."""
-
 LARGE_REGISTER = 50_000
 """From this number of claims on, files have the claims of a few days only."""
 

@@ -29,9 +29,6 @@ HOT_CONNECTIONS = 16
 LOAD_SECONDS = 20.0
 BROTLI = {"Accept-Encoding": "br"}
 ASSET = re.compile(r'(?:href|src)="(?:http://[^/"]+)?(/static/[^"]+\.(?:css|js))"')
-MAX_PAGE_BYTES = 100_000
-MAX_COLD_RATIO = 3.0
-MIN_HOT_RATIO = 0.8
 TOPIC = "russian-casualties"
 
 

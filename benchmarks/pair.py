@@ -35,8 +35,8 @@ from benchmarks.pair_measures import (
     OF_A_START,
     START_CPU,
     START_ELAPSED,
-    Known,
     Measure,
+    RegisterState,
     names,
 )
 from benchmarks.pair_register import vocabulary, write_claims
@@ -90,7 +90,7 @@ class Pair:
         self._databases = databases
         self._claims = claims
         self._urls: dict[str, str] = {}
-        self._known = Known([], 0)
+        self._state = RegisterState([], 0)
         self._headers: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -127,7 +127,7 @@ class Pair:
             path.unlink()
         with _running([base.server(url, cached=True)]) as (server,):
             ids = server.ask("/v1/claims.csv?fields=id")[2].decode().split()[1:]
-            self._known = Known(sorted(ids), server.json("/v1/claims?limit=1")["meta"]["seq"])
+            self._state = RegisterState(sorted(ids), server.json("/v1/claims?limit=1")["meta"]["seq"])
 
     def run_round(self, number: int) -> None:
         """Start both versions, measure everything once, and stop them."""
@@ -149,7 +149,7 @@ class Pair:
                     self._measure(name, measure, servers, number)
 
     def _measure(self, name: str, measure: Measure, servers: Servers, number: int) -> None:
-        before, chunks = measure.requests(self._known, f"{name} {number}", min(MOST_WARMING, measure.count // 2))
+        before, chunks = measure.requests(self._state, f"{name} {number}", min(MOST_WARMING, measure.count // 2))
         clients = {role: server.connect(measure.connections, self._headers) for role, server in servers.items()}
         for client in clients.values():
             client.exchange(before)
@@ -231,7 +231,7 @@ def as_markdown(pairs: Sequence[Pair], versions: tuple[Version, Version], claims
     lines = [
         f"# {new.commit} against {base.commit}",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {claims:,} claims, {_told(rounds)}, {seconds / 60:.1f} minutes.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {claims:,} claims, {_describe_rounds(rounds)}, {seconds / 60:.1f} minutes.",
         "CPU time of the server per request (on PostgreSQL with its backends): medians of the rounds. The ratio is the",
         "median of new ÷ base of each round.",
     ]
@@ -243,7 +243,7 @@ def as_markdown(pairs: Sequence[Pair], versions: tuple[Version, Version], claims
     return "\n".join(lines) + "\n"
 
 
-def _told(rounds: dict[str, int]) -> str:
+def _describe_rounds(rounds: dict[str, int]) -> str:
     return ", ".join(f"{count} rounds on {kind}" for kind, count in rounds.items())
 
 
@@ -267,7 +267,7 @@ def _value(name: str, value: float) -> str:
 
 
 def _notes(pair: Pair) -> list[str]:
-    """Say which rows tell less than the table lets expect."""
+    """Return notes on rows whose result is uncertain or not comparable."""
     intervals = {name: interval(samples.ratios()) for name, samples in pair.samples.items()}
     wide = [_title(name) for name, (low, high) in intervals.items() if high / low > WIDE]
     found = []

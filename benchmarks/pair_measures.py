@@ -24,14 +24,14 @@ from benchmarks.pair_versions import Request
 
 
 @dataclass(frozen=True)
-class Known:
-    """What requests are made from: ids of claims, and the last `seq` of the register."""
+class RegisterState:
+    """The ids of claims, and the last `seq` of the register, from which requests are made."""
 
     ids: Sequence[str]
     seq: int
 
 
-Making = Callable[[Known, random.Random], Request]
+RequestFactory = Callable[[RegisterState, random.Random], Request]
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,22 @@ class Measure:
     title: str
     count: int
     chunk: int
-    make: Making
+    make: RequestFactory
     cached: bool = False
     repeated: bool = False
     connections: int = 1
 
-    def requests(self, known: Known, seed: str, warming: int) -> tuple[list[Request], list[list[Request]]]:
+    def requests(self, state: RegisterState, seed: str, warming: int) -> tuple[list[Request], list[list[Request]]]:
         """Return the requests of a round: some before it is measured, and the chunks. No two are the same."""
         chance = random.Random(seed)  # noqa: S311 - it has to be the same every time
         if self.repeated:
-            requests = [self.make(known, chance)] * (self.count + warming)
+            requests = [self.make(state, chance)] * (self.count + warming)
         else:
             found: dict[Request, None] = {}
             for _ in range(100 * (warming + self.count)):
                 if len(found) == warming + self.count:
                     break
-                found[self.make(known, chance)] = None
+                found[self.make(state, chance)] = None
             else:
                 raise ValueError(f"There are not enough different requests for {self.title}.")
             requests = list(found)
@@ -80,88 +80,88 @@ def _early_day(chance: random.Random) -> str:
     return day(chance.randrange(DAYS // 2))
 
 
-def _question_page(known: Known, chance: random.Random) -> Request:
-    del known
+def _question_page(state: RegisterState, chance: random.Random) -> Request:
+    del state
     return _page(**vars(chance.choice(QUESTIONS)), date_to=_late_day(chance))
 
 
-def _category_page(known: Known, chance: random.Random) -> Request:
-    del known
+def _category_page(state: RegisterState, chance: random.Random) -> Request:
+    del state
     return _page(category=chance.choice(CATEGORIES), sort="-value", date_from=_early_day(chance))
 
 
-def _source_page(known: Known, chance: random.Random) -> Request:
-    del known
+def _source_page(state: RegisterState, chance: random.Random) -> Request:
+    del state
     return _page(source=chance.choice(BUSY_SOURCES), date_to=_late_day(chance))
 
 
-def _topic_page(known: Known, chance: random.Random) -> Request:
-    del known
+def _topic_page(state: RegisterState, chance: random.Random) -> Request:
+    del state
     return _page(topic=f"topic-{chance.randrange(TOPICS)}", date_to=_late_day(chance))
 
 
-def _hot_page(known: Known, chance: random.Random) -> Request:
-    del known, chance
+def _hot_page(state: RegisterState, chance: random.Random) -> Request:
+    del state, chance
     return _page(category=CATEGORIES[2])
 
 
-def _value_page(known: Known, chance: random.Random) -> Request:
-    del known
+def _value_page(state: RegisterState, chance: random.Random) -> Request:
+    del state
     least = chance.randrange(1_000, 60_000)
     return _page(value_min=str(least), value_max=str(2 * least))
 
 
-def _period_page(known: Known, chance: random.Random) -> Request:
-    del known
+def _period_page(state: RegisterState, chance: random.Random) -> Request:
+    del state
     first = chance.randrange(DAYS // 2)
     return _page(period_from=day(first), period_to=day(first + 30), source_kind="media")
 
 
-def _recorded_page(known: Known, chance: random.Random) -> Request:
+def _recorded_page(state: RegisterState, chance: random.Random) -> Request:
     return _page(
-        category=chance.choice(CATEGORIES), recorded_as_of=f"seq:{chance.randrange(known.seq // 2, known.seq)}"
+        category=chance.choice(CATEGORIES), recorded_as_of=f"seq:{chance.randrange(state.seq // 2, state.seq)}"
     )
 
 
-def _walk(known: Known, chance: random.Random) -> Request:
-    del known
+def _walk(state: RegisterState, chance: random.Random) -> Request:
+    del state
     return Request(f"/v1/claims?limit=50&sort=-value&date_from={_early_day(chance)}", pages=10)
 
 
-def _claim(known: Known, chance: random.Random) -> Request:
-    return Request(f"/v1/claims/{chance.choice(known.ids)}")
+def _claim(state: RegisterState, chance: random.Random) -> Request:
+    return Request(f"/v1/claims/{chance.choice(state.ids)}")
 
 
-def _citation(known: Known, chance: random.Random) -> Request:
-    return Request(f"/v1/claims/{chance.choice(known.ids)}/citation")
+def _citation(state: RegisterState, chance: random.Random) -> Request:
+    return Request(f"/v1/claims/{chance.choice(state.ids)}/citation")
 
 
-def _topics(known: Known, chance: random.Random) -> Request:
-    del known
+def _topics(state: RegisterState, chance: random.Random) -> Request:
+    del state
     return Request(f"/v1/topics?limit={chance.randrange(TOPICS, 1_000)}")
 
 
-def _feed(known: Known, chance: random.Random) -> Request:
-    del known
+def _feed(state: RegisterState, chance: random.Random) -> Request:
+    del state
     # Every register ignores `_`, which makes one address of many.
     return Request(f"/v1/topics/topic-{chance.randrange(TOPICS)}/feed.atom?_={chance.randrange(10**9)}")
 
 
-def _timeline(known: Known, chance: random.Random) -> Request:
-    del known
+def _timeline(state: RegisterState, chance: random.Random) -> Request:
+    del state
     later = day(2 * DAYS + chance.randrange(20_000))
     return Request(f"/v1/topics/{SMALL_TOPIC}/timeline?limit=200&known_on={later}")
 
 
-def _side_by_side(slug: str) -> Making:
+def _side_by_side(slug: str) -> RequestFactory:
     """Return what makes side-by-sides whose windows are so long that all of them have the same positions."""
-    return lambda _known, chance: Request(
+    return lambda _state, chance: Request(
         f"/v1/topics/{slug}/side-by-side?known_on={day(DAYS)}&window={chance.randrange(4_000, 36_000)}"
     )
 
 
-def _new_claim(known: Known, chance: random.Random) -> Request:
-    del known
+def _new_claim(state: RegisterState, chance: random.Random) -> Request:
+    del state
     number, on = chance.randrange(10**8, 10**12), chance.randrange(DAYS)
     claim = {
         **vars(chance.choice(QUESTIONS[2:])),

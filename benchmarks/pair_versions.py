@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from benchmarks.postgresql import CACHE_FOLDER, postmaster_pid
+from benchmarks.postgresql import CACHE_FOLDER, drop_database, postmaster_pid
 from benchmarks.servers import START_TIMEOUT_SECONDS, Server, ServerFailed, path_of_address
 
 ROOT = Path(__file__).parent.parent
@@ -195,13 +195,7 @@ class Databases:
         return CACHE_FOLDER / "work" / f"{self._full(name)}.db"
 
     def _drop(self, name: str) -> None:
-        if self._server is None:
-            for end in ("", "-wal", "-shm"):
-                Path(f"{self._file(name)}{end}").unlink(missing_ok=True)
-            return
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-            connection.execute(statement.format(sql.Identifier(self._full(name))))
+        drop_database(self._server, self._full(name), self._file(name))
 
 
 @dataclass(frozen=True)

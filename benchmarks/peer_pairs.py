@@ -53,8 +53,6 @@ from benchmarks.workload import LARGE_TOPIC, SHAPES, RegisterFacts, encode_reque
 from tests.registers import make_settings
 
 RESULTS = Path(__file__).parent / "results"
-MINUTES = 40
-"""So long a part takes at most: no round begins that would end later."""
 OURS, PEER, BARE = "ours", "hand-written", "bare"
 MAX_CLAIM_RATIO = 4.5
 """The hand-written peer is good enough if a claim costs it at most so many times what it costs bare uvicorn."""

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
 CACHE_FOLDER = Path(__file__).parent.parent / ".bench"
 DATA = CACHE_FOLDER / "postgresql"
 
@@ -30,6 +33,16 @@ def postgresql_server(core: int) -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+def drop_database(server: str | None, name: str, file: Path) -> None:
+    """Drop a database of the PostgreSQL server, or without one remove an SQLite file, if it exists."""
+    if server is None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{file}{suffix}").unlink(missing_ok=True)
+        return
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager

@@ -14,14 +14,14 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from benchmarks.postgresql import CACHE_FOLDER, postgresql_server
+from benchmarks.postgresql import CACHE_FOLDER, drop_database, postgresql_server
 from tests.plans import synthetic_register
 from tests.plans.synthetic_register import fill_register
 from tests.registers import migrate
 
 REPORTED_SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync")
 MAX_SAMPLED_IDS = 40_000
-"""So many ids of claims are known to the generator of addresses."""
+"""Maximum number of claims whose addresses are requested."""
 
 
 class RegisterStore:
@@ -35,7 +35,7 @@ class RegisterStore:
         (CACHE_FOLDER / "work").mkdir(exist_ok=True)
 
     def filled(self, claims: int) -> str:
-        """The address of the register with so many claims, which nobody writes to. It is filled if it is not there."""
+        """Return the address of the read-only register with this number of claims. It is filled if it does not exist."""
         name = f"bench_{_schema_digest()}_{claims}"
         url = self._address(name)
         if not self._exists(name):
@@ -49,7 +49,7 @@ class RegisterStore:
         return url
 
     def copy(self, claims: int) -> str:
-        """The address of a copy that may be written to; it is thrown away at the end."""
+        """Return the address of a copy that may be written to; it is dropped at the end."""
         source, name = self.filled(claims), f"work_{os.getpid()}_{len(self._copies)}"
         self._drop(name)
         self._create(name, source)
@@ -57,7 +57,7 @@ class RegisterStore:
         return self._address(name)
 
     def clear(self) -> None:
-        """Throw the copies away."""
+        """Drop the copies."""
         while self._copies:
             self._drop(self._copies.pop())
 
@@ -98,7 +98,7 @@ class RegisterStore:
 
     def _rename(self, name: str, to: str) -> None:
         if self._server is None:
-            # Whoever opens the file as immutable sees no log beside it.
+            # A program that opens the file as immutable does not read its log.
             file = sqlite3.connect(self._file(name))
             file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             file.close()
@@ -109,15 +109,10 @@ class RegisterStore:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(to)))
 
     def _drop(self, name: str) -> None:
-        if self._server is None:
-            for end in ("", "-wal", "-shm"):
-                Path(f"{self._file(name)}{end}").unlink(missing_ok=True)
-            return
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop_database(self._server, name, self._file(name))
 
     def _drop_outdated(self, claims: int) -> None:
-        """Throw registers of this size away that an older schema or another filler made."""
+        """Remove registers of this size that were filled with an older schema or by other code."""
         if self._server is None:
             for path in (CACHE_FOLDER / "registers").glob(f"bench_*_{claims}.*"):
                 path.unlink()

@@ -141,6 +141,15 @@ def register(database_copies: DatabaseCopies) -> Iterator[Register]:
 
 
 @pytest.fixture
+def desk(register: Register) -> Register:
+    """The register of a news desk for one test, with the example vocabulary and without claims."""
+    from tests.examples import record_example_vocabulary  # noqa: PLC0415 - see above
+
+    record_example_vocabulary(register)
+    return register
+
+
+@pytest.fixture
 def starter_register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """A register with the starter claims, for one test."""
     with database_copies.lend("starter") as register:

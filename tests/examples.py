@@ -103,6 +103,12 @@ def submit_claim(register: Register, body: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def correct_claim(register: Register, claim: dict[str, Any], **changes: Any) -> Any:
+    """Send a correction of a claim and return the response."""
+    body = {"event": "transcription_fix", "reason": "Read again.", "changes": changes}
+    return register.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"})
+
+
 def read_latest_seq(register: Register) -> int:
     with register.database.read_primary() as session:
         seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()

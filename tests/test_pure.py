@@ -17,7 +17,7 @@ FORBIDDEN = {"fastapi", "starlette", "pydantic", "sqlalchemy", "sqlmodel", "alem
 
 
 @cache
-def imported(path: Path, root: Path) -> set[str]:
+def list_imports(path: Path, root: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -36,7 +36,7 @@ def file_of(module: str, root: Path) -> Path | None:
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
-def reached(path: Path, root: Path = ROOT) -> set[str]:
+def list_all_imports(path: Path, root: Path = ROOT) -> set[str]:
     """Return everything that a file imports, directly or through other files of the project."""
     found: set[str] = set()
     # Importing a module imports its parent packages.
@@ -45,7 +45,7 @@ def reached(path: Path, root: Path = ROOT) -> set[str]:
     while pending:
         current = pending.pop()
         seen.add(current)
-        names = imported(current, root)
+        names = list_imports(current, root)
         packages = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
         found |= names
         own = {file_of(name, root) for name in names | packages if name.startswith("app")}
@@ -55,7 +55,7 @@ def reached(path: Path, root: Path = ROOT) -> set[str]:
 
 @pytest.mark.parametrize("path", PURE)
 def test_what_is_pure_reaches_neither_the_web_nor_the_database(path: str) -> None:
-    assert not reached(ROOT / path) & FORBIDDEN
+    assert not list_all_imports(ROOT / path) & FORBIDDEN
 
 
 def test_the_guard_would_see_a_forbidden_import(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_the_guard_would_see_a_forbidden_import(tmp_path: Path) -> None:
     (tmp_path / "app" / "__init__.py").touch()
     (tmp_path / "app" / "rule.py").write_text("from app import store\n", encoding="utf-8")
     (tmp_path / "app" / "store.py").write_text("import sqlalchemy.orm\nfrom . import rule\n", encoding="utf-8")
-    assert "sqlalchemy" in reached(tmp_path / "app" / "rule.py", tmp_path)
+    assert "sqlalchemy" in list_all_imports(tmp_path / "app" / "rule.py", tmp_path)

@@ -394,13 +394,13 @@ class CachedReferenceLookup(ReferenceLookup):
         return lookup
 
     def is_outdated(self, transaction: WriteTransaction) -> bool:
-        """Return whether a cached record may have changed, in this process or another."""
+        """Return whether too much is cached, or a cached record may have changed, in this process or another."""
+        is_large = max(len(self._documents_by_id), len(self.resolved_documents)) > MAX_CACHED_DOCUMENTS
+        if is_large and self._transaction is not transaction:  # its own documents may not have been inserted yet
+            return True
         if self.snapshot.seq == transaction.seq:
             return False
-        if (
-            max(len(self._documents_by_id), len(self.resolved_documents)) > MAX_CACHED_DOCUMENTS
-            or not 0 < transaction.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
-        ):
+        if not 0 < transaction.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS:
             return True
         return any(
             kind in self._existing_slugs or (kind == "document" and is_revised)

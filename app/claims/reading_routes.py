@@ -31,7 +31,7 @@ MAX_QUERY_CHARACTERS = 10_000
 
 
 class WordingQuery(Input):
-    """A wording, and what is known beside it."""
+    """A wording, and the context in which it is read."""
 
     # `check_parameters` refuses unknown parameters, but for those that other software appends to links.
     model_config = ConfigDict(extra="ignore")
@@ -110,7 +110,7 @@ def get_reading(request: Request, query: Annotated[WordingQuery, Query()], db: D
 
 
 def _load_context(query: WordingQuery, db: Db) -> WordingContext:
-    """Return what is known beside the wording. Raises `UnknownSlug` for a category that does not exist."""
+    """Return the context of the wording. Raises `UnknownSlug` for a category that does not exist."""
     if query.category is None:
         return wording_context(query.language, query.unit, "", is_fractional=False)
     with db.read() as session:

@@ -109,14 +109,14 @@ class RuledClaim:
 
     @property
     def wording_context(self) -> WordingContext:
-        """What is known beside the wording of the figure."""
+        """The context in which the wording of the figure is read."""
         return wording_context(self.language, self.effective_unit, self.category, is_fractional=self.is_fractional)
 
 
 def wording_context(
     language: str | None, unit: str | None, category: str, *, is_fractional: bool, more_words: str = ""
 ) -> WordingContext:
-    """Return what is known beside a wording, for the reader. `is_fractional` is the field of the category."""
+    """Return the context in which a wording is read. `is_fractional` is the field of the category."""
     has_fraction = None if unit is None else is_fractional or has_fractions(unit)
     return WordingContext(language, None, unit, has_fraction, category_words(category, more_words))
 

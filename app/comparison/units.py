@@ -25,9 +25,6 @@ RELATIVE_CHANGE_UNITS: Final = frozenset({PERCENT, PERCENTAGE_POINTS})
 TIMES: Final = "times"
 """The unit of a ratio that is one number: "four times the average"."""
 
-BASE_UNITS: Final[dict[Dimension, str]] = {"area": "hectare", "length": "meter", "mass": "kilogram"}
-"""The unit to which the units of a dimension are converted."""
-
 
 class NotConvertible(ValueError):
     """A unit that cannot be converted: a currency, or a unit without a dimension."""

@@ -1,4 +1,4 @@
-"""Epochs: a register whose history forked has a new epoch, beside which its sequence numbers stand.
+"""Epochs: a register whose history forked has a new epoch, to which its sequence numbers from then on belong.
 
 History forks where a backup is restored, or a standby is promoted that had not received everything. Numbers after the
 fork are then used again. A request with a number and an earlier epoch gets a 409. The first write on a promoted standby

@@ -34,7 +34,7 @@ TIMELINE = "timeline"
 logger = logging.getLogger(__name__)
 
 MARKS_KEPT = 10_000
-"""For how many changes the marks of commits are kept, twice as many at most."""
+"""The number of latest changes whose commit marks are not deleted. At most twice as many are in the table."""
 
 _commit_steps: "list[tuple[int, Callable[[WriteTransaction], None]]]" = []
 

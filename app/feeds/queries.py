@@ -58,7 +58,7 @@ def read_feed(session: Session, snapshot: Snapshot, topic: str | None = None) ->
 
 
 def _cache_key(change: LatestChange, topic: str | None) -> Hashable:
-    """Return what the entry of a change depends on beside the state: an import has an entry of its own in each feed."""
+    """Return what an entry depends on besides the state: an import has an entry of its own in each feed."""
     return change.seq if isinstance(change, ClaimChange) else (topic, change.seq, change.last_seq)
 
 

@@ -439,7 +439,6 @@ class PassThroughResponse:
         self.start: Message | None = None
         self._send = send
         self._request_headers = request_headers
-        self._head_only = head_only
         self._stream: CompressionStream | None = None
         self._omits_body = head_only
 

@@ -1,4 +1,4 @@
-"""Files for programs that find their way by themselves.
+"""Files for crawlers and other programs that discover the service.
 
 For search engines: what they may read (RFC 9309), and the addresses of the topics (sitemaps.org 0.9). For others: where
 the API and its documentation are (RFC 9727), and the same in words (llmstxt.org).

@@ -15,7 +15,7 @@ from app.vocabulary.suggestions import find_page_path, find_suggestions
 
 TOPICS_PER_PAGE = 100
 MAX_NAMES = 20
-"""Maximum number of names that a search shows beside the questions."""
+"""Maximum number of names that a search shows in addition to the questions."""
 
 NAMED_KINDS = ("source", "category", "subject", "place")
 

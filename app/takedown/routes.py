@@ -12,7 +12,7 @@ from app.claims.schemas import Tombstone
 from app.database.api_keys import Actor
 from app.database.leases import wait_for_acknowledgements
 from app.database.transaction import WriteTransaction
-from app.errors import Removed
+from app.errors import NotFound, Removed
 from app.http.auth import Admin
 from app.http.deadline import disable_deadline
 from app.http.file_copies import FILE_COPIES
@@ -105,7 +105,7 @@ def _take_down(write: WriteRequest, admin: Actor, erase: Callable[[WriteTransact
     disable_deadline(write.request.scope)
     try:
         response = write(admin, erase)
-    except Removed:
+    except (NotFound, Removed):
         _wait_for_others(write)  # the request is repeated because the first one was not answered
         raise
     erase_files(write.database)

@@ -15,14 +15,8 @@ from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import fetch_rows
 from app.enums import Status
 from app.http.pagination import DEFAULT_LIMIT
-from app.topics.candidates import (
-    CLAIM,
-    MAX_CACHED_SHAPES,
-    QuestionShape,
-    bind_question,
-    parse_stored_date,
-    too_broad_error,
-)
+from app.topics.candidate_statements import CLAIM, MAX_CACHED_SHAPES, QuestionShape, bind_question
+from app.topics.candidates import parse_stored_date, too_broad_error
 
 TIMELINE_ORDER = keyset_order_of(Sort.by_source)
 """The same order as that of `/v1/claims?sort=source`, so that both lists accept the cursors of each other."""

@@ -61,10 +61,6 @@ def squeeze(text: str) -> str:
     return re.sub("[\\s\u200f]", "", text)
 
 
-def titles_of_svg(root: ET.Element) -> list[str]:
-    return [each.text or "" for each in root.iter(f"{SVG}title")]
-
-
 def read_chart(register: Register, topic: str, suffix: str = "svg", **parameters: Any) -> Any:
     """Return the response with a chart."""
     answer = register.get(f"/v1/topics/{topic}/chart.{suffix}", params=parameters)

@@ -44,11 +44,6 @@ def test_a_mark_tells_each_kind_of_figure(charts: Domain) -> None:
     assert (marks["range"].lower, marks["range"].value, marks["range"].upper) == (275_000, None, 325_000)
 
 
-def list_axes(register: Register, topic: str) -> list[str]:
-    views = read_chart(register, topic, "vl.json").json()["vconcat"]
-    return [view["encoding"]["x"]["axis"]["title"] for view in views]
-
-
 def test_areas_share_an_axis_after_conversion_and_currencies_do_not(charts: Domain) -> None:
     spec = read_chart(charts.register, "burnt-area", "vl.json").json()
     values = {row["figure"]: row["value"] for row in spec["data"]["values"]}

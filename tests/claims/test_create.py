@@ -257,7 +257,7 @@ def test_a_claim_with_everything_keeps_everything(register: Register) -> None:
     assert [each["rationale"] for each in assessments] == ["A party counts."]
 
 
-def changed(path: str, value: Any) -> dict[str, Any]:
+def change_field(path: str, value: Any) -> dict[str, Any]:
     """Return a claim with one field changed, at a `path` like `figure/value`; `...` removes it."""
     body: Any = make_claim_body(note="Changed.")
     *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
@@ -401,7 +401,7 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
 def test_what_breaks_the_contract_is_refused_where_it_stands_and_nothing_is_written(
     desk: Register, path: str, value: Any, pointer: str, hint: str | None
 ) -> None:
-    body = {**make_claim_body(), path: value} if path == "a/b~c" else changed(path, value)
+    body = {**make_claim_body(), path: value} if path == "a/b~c" else change_field(path, value)
     before = read_latest_seq(desk)
     problem = assert_problem(desk.write("POST", "/v1/claims", body), 422)
     found = {error["pointer"]: error for error in problem["errors"]}
@@ -433,7 +433,7 @@ def test_a_thousand_things_that_are_wrong_are_refused_quickly(desk: Register) ->
         assert cpu_seconds < 5
 
 
-def raw(register: Register, body: bytes, **headers: str) -> Any:
+def post_bytes(register: Register, body: bytes, **headers: str) -> Any:
     sent = {"Content-Type": "application/json", **register.keys["admin"], **headers}
     return register.post("/v1/claims", content=body, headers=sent)
 
@@ -448,7 +448,7 @@ def test_a_number_that_json_cannot_carry_is_refused(desk: Register, literal: str
 
     text = json.dumps(make_claim_body(figure={"as_printed": "5", field: 4242})).replace("4242", literal)
     before = read_latest_seq(desk)
-    assert_problem(raw(desk, text.encode()), 422)
+    assert_problem(post_bytes(desk, text.encode()), 422)
     assert read_latest_seq(desk) == before
 
 
@@ -477,7 +477,7 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_a_body_that_is_no_claim_is_refused(desk: Register, body: bytes) -> None:
     before = read_latest_seq(desk)
-    problem = assert_problem(raw(desk, body), 422)
+    problem = assert_problem(post_bytes(desk, body), 422)
     assert problem["errors"] or problem["detail"]
     assert len(problem["detail"]) < 1_000
     assert read_latest_seq(desk) == before
@@ -492,27 +492,27 @@ SURROGATE = "\\ud800"
 def test_a_lone_surrogate_is_refused_in_every_text(desk: Register, path: str) -> None:
     import json  # noqa: PLC0415 - used only here
 
-    text = json.dumps(changed(path, "https://e.org/SURROGATE")).replace("SURROGATE", SURROGATE)
-    problem = assert_problem(raw(desk, text.encode()), 422)
+    text = json.dumps(change_field(path, "https://e.org/SURROGATE")).replace("SURROGATE", SURROGATE)
+    problem = assert_problem(post_bytes(desk, text.encode()), 422)
     assert problem["errors"][0]["pointer"] == f"#/{path}"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_a_body_of_another_type_is_415(desk: Register, kind: str) -> None:
-    problem = assert_problem(raw(desk, b"{}", **{"Content-Type": kind}), 415, "unsupported_media_type")
+    problem = assert_problem(post_bytes(desk, b"{}", **{"Content-Type": kind}), 415, "unsupported_media_type")
     assert "application/json" in problem["hint"]
     assert_problem(desk.post("/v1/claims", headers=desk.keys["admin"]), 415)
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/ld+json"])
 def test_json_may_be_called_by_its_other_names(desk: Register, kind: str) -> None:
-    assert_problem(raw(desk, b"{}", **{"Content-Type": kind}), 422, "invalid_request")
+    assert_problem(post_bytes(desk, b"{}", **{"Content-Type": kind}), 422, "invalid_request")
 
 
 def test_a_body_larger_than_is_read_is_413(desk: Register) -> None:
     before = read_latest_seq(desk)
     huge = b'{"note": "' + b"x" * desk.settings.max_body_bytes + b'"}'
-    problem = assert_problem(raw(desk, huge), 413, "content_too_large")
+    problem = assert_problem(post_bytes(desk, huge), 413, "content_too_large")
     assert problem["detail"]
 
     def dripped() -> Iterator[bytes]:

@@ -1,11 +1,13 @@
 """The fast path of `POST /v1/claims` gives the same responses as the standard path, which handles unusual requests."""
 
+import gc
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from app.claims.lookups import CachedReferenceLookup
 from tests.examples import (
     make_citation_body,
     make_claim_body,
@@ -28,7 +30,7 @@ def post(register: Register, body: Any, headers: dict[str, str], role: str = "co
     return register.post("/v1/claims", content=sent, headers=kind | register.keys[role] | headers)
 
 
-def shown(answer: Any) -> tuple[int, dict[str, str], str]:
+def comparable_parts(answer: Any) -> tuple[int, dict[str, str], str]:
     """Return status, headers and body, without values that differ in each response."""
     card = answer.json()
     fleeting = [str(card[name]) for name in ("id", "request_id", "recorded_at") if card.get(name)]
@@ -64,7 +66,7 @@ def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes:
         body = make_claim_body(**changes) | {"figure": make_figure_body("So many", value=value)}
         answer = post(register, body, way, "editor")
         assert answer.headers["x-register-seq"] == str(read_latest_seq(register))
-        status, headers, text = shown(answer)
+        status, headers, text = comparable_parts(answer)
         answers.append((status, headers, text.replace(str(value), "").replace(f"{value:,}", "")))
     assert answers[0] == answers[1]
     assert answers[0][0] == 201
@@ -107,7 +109,7 @@ def test_what_is_refused_is_refused_alike_on_both_ways(
     desk: Register, body: Any, headers: dict[str, str], status: int
 ) -> None:
     before = read_latest_seq(desk)
-    answers = [shown(post(desk, body, headers | way)) for way in ({}, LONG)]
+    answers = [comparable_parts(post(desk, body, headers | way)) for way in ({}, LONG)]
     assert answers[0] == answers[1]
     assert answers[0][0] == status
     assert read_latest_seq(desk) == before
@@ -132,3 +134,17 @@ def test_a_body_of_unknown_length_and_in_pieces_is_recorded(register: Register) 
     headers = {"Content-Type": "application/json"} | register.keys["contributor"]
     pieces = (sent[start : start + 50] for start in range(0, len(sent), 50))
     assert register.post("/v1/claims", content=pieces, headers=headers).status_code == 201
+
+
+def test_what_a_process_remembers_of_documents_is_bounded(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.claims.lookups.MAX_CACHED_DOCUMENTS", 5)
+    record_example_vocabulary(register)
+    gc.collect()
+    known = {id(each) for each in gc.get_objects() if isinstance(each, CachedReferenceLookup)}
+    for number in range(20):
+        body = make_unique_claim_body(citations=[make_citation_body(f"https://example.org/{number}")])
+        assert post(register, body, {}).status_code == 201
+    gc.collect()
+    lookups = [each for each in gc.get_objects() if isinstance(each, CachedReferenceLookup) and id(each) not in known]
+    assert lookups
+    assert sum(len(vars(each)["_documents_by_id"]) for each in lookups) <= 6

@@ -35,16 +35,16 @@ def cite(title: str, publisher: str | None = None, day: str | None = None, **mor
     return {"document": document, **more}
 
 
-def leading(claim: dict[str, Any]) -> str:
+def leading_title(claim: dict[str, Any]) -> str:
     [title] = [each["document"]["title"] for each in claim["citations"] if each["leading"]]
     return str(title)
 
 
-def shown(desk: Register, claim: dict[str, Any], **query: Any) -> str:
+def read_leading_title(desk: Register, claim: dict[str, Any], **query: Any) -> str:
     """Return the title of the leading citation, which must be the same in every form."""
     path = claim["links"]["self"]
     read = desk.get(path, params=query).json()
-    title = leading(read)
+    title = leading_title(read)
     listed = desk.get("/v1/claims", params={**query, "limit": 1000}).json()["data"]
     assert next(each for each in listed if each["id"] == claim["id"])["citations"] == read["citations"]
     for suffix in ("ndjson", "csv"):
@@ -79,30 +79,30 @@ def test_the_citation_leads_that_an_editor_would_print(desk: Register) -> None:
         submit_claim(desk, make_unique_claim_body(citations=CITATIONS[:number], date="2025-06-12"))
         for number in range(1, len(CITATIONS) + 1)
     ]
-    assert [leading(claim) for claim in claims] == list("abcdefghi")
-    assert [shown(desk, claim) for claim in claims] == list("abcdefghi")
-    assert [shown(desk, claims[i], known_on="2025-06-14") for i in (0, 4, 5, 8)] == ["a", "e", "e", "g"]
-    assert [shown(desk, claims[i], known_on="2025-06-13") for i in (0, 3, 8)] == ["a", "c", "c"]
-    assert shown(desk, claims[8]) == "i"
+    assert [leading_title(claim) for claim in claims] == list("abcdefghi")
+    assert [read_leading_title(desk, claim) for claim in claims] == list("abcdefghi")
+    assert [read_leading_title(desk, claims[i], known_on="2025-06-14") for i in (0, 4, 5, 8)] == ["a", "e", "e", "g"]
+    assert [read_leading_title(desk, claims[i], known_on="2025-06-13") for i in (0, 3, 8)] == ["a", "c", "c"]
+    assert read_leading_title(desk, claims[8]) == "i"
 
 
 def test_a_new_citation_and_a_new_kind_of_publisher_change_which_leads(desk: Register) -> None:
     claim = submit_claim(desk, make_unique_claim_body(citations=[cite("a", "the-dataset"), cite("b", "the-witness")]))
-    assert shown(desk, claim) == "a"
+    assert read_leading_title(desk, claim) == "a"
     path = f"{claim['links']['self']}/citations"
     answer = desk.write("POST", path, cite("c", "the-ngo", withdrawn_on="2025-07-01"))
-    assert leading(answer.json()) == "a"
-    assert shown(desk, claim) == "a"
-    assert leading(desk.write("POST", path, cite("d", "the-government")).json()) == "d"
-    assert shown(desk, claim) == "d"
+    assert leading_title(answer.json()) == "a"
+    assert read_leading_title(desk, claim) == "a"
+    assert leading_title(desk.write("POST", path, cite("d", "the-government")).json()) == "d"
+    assert read_leading_title(desk, claim) == "d"
     seq = read_latest_seq(desk)
     desk.write("PUT", "/v1/sources/the-dataset", make_source_body("The dataset", kind="media"))
-    assert shown(desk, claim) == "a"
-    assert shown(desk, claim, recorded_as_of=f"seq:{seq}") == "d"
+    assert read_leading_title(desk, claim) == "a"
+    assert read_leading_title(desk, claim, recorded_as_of=f"seq:{seq}") == "d"
     assert desk.database.caches[CLAIM_ROWS].seq
 
 
-def mark(desk: Register, citation: dict[str, Any], *, leading: bool = True, **more: Any) -> Any:
+def mark_citation(desk: Register, citation: dict[str, Any], *, leading: bool = True, **more: Any) -> Any:
     return desk.write("PATCH", f"/v1/citations/{citation['id']}", {"leading": leading, **more})
 
 
@@ -111,15 +111,15 @@ def test_an_editor_marks_the_leading_citation(desk: Register) -> None:
     claim = submit_claim(desk, make_unique_claim_body(citations=cited))
     a, b, c = claim["citations"]
     seq = read_latest_seq(desk)
-    assert shown(desk, claim) == "a"
-    answer = mark(desk, b, reason="The table itself.")
-    assert (answer.status_code, leading(answer.json())) == (200, "b")
-    assert shown(desk, claim) == "b"
+    assert read_leading_title(desk, claim) == "a"
+    answer = mark_citation(desk, b, reason="The table itself.")
+    assert (answer.status_code, leading_title(answer.json())) == (200, "b")
+    assert read_leading_title(desk, claim) == "b"
     first = read_latest_seq(desk)
-    assert mark(desk, b).json() == answer.json()
+    assert mark_citation(desk, b).json() == answer.json()
     assert read_latest_seq(desk) == first == seq + 1
-    assert leading(mark(desk, c).json()) == "c"
-    assert shown(desk, claim) == "c"
+    assert leading_title(mark_citation(desk, c).json()) == "c"
+    assert read_leading_title(desk, claim) == "c"
     changes = desk.get("/v1/changes", params={"after": seq}).json()["data"]
     assert [
         (each["kind"], each["id"], each["action"], each["reason"], each["data"].get("marked")) for each in changes
@@ -129,12 +129,12 @@ def test_an_editor_marks_the_leading_citation(desk: Register) -> None:
         ("citation", c["id"], "marked", None, True),
     ]
     assert {each["claim"] for each in changes} == {claim["id"]}
-    assert shown(desk, claim, recorded_as_of=f"seq:{seq}") == "a"
-    assert shown(desk, claim, recorded_as_of=f"seq:{first}") == "b"
-    assert leading(mark(desk, c, leading=False).json()) == "a"
-    assert shown(desk, claim) == "a"
+    assert read_leading_title(desk, claim, recorded_as_of=f"seq:{seq}") == "a"
+    assert read_leading_title(desk, claim, recorded_as_of=f"seq:{first}") == "b"
+    assert leading_title(mark_citation(desk, c, leading=False).json()) == "a"
+    assert read_leading_title(desk, claim) == "a"
     before = read_latest_seq(desk)
-    assert mark(desk, a, leading=False).status_code == 200
+    assert mark_citation(desk, a, leading=False).status_code == 200
     assert read_latest_seq(desk) == before
     assert desk.get(claim["links"]["self"]).json()["revision"] == 1
 
@@ -142,14 +142,14 @@ def test_an_editor_marks_the_leading_citation(desk: Register) -> None:
 def test_a_mark_stays_through_a_correction_and_not_over_a_withdrawal(desk: Register) -> None:
     claim = submit_claim(desk, make_unique_claim_body(citations=[cite("a", "the-media"), cite("b", "the-dataset")]))
     a, b = ({"id": each["id"], "document": each["document"]["id"]} for each in claim["citations"])
-    mark(desk, claim["citations"][1])
+    mark_citation(desk, claim["citations"][1])
     body = {"event": "transcription_fix", "reason": "Page.", "changes": {"citations": [a, {**b, "locator": "p. 2"}]}}
     answer = desk.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"})
-    assert (answer.status_code, leading(answer.json())) == (200, "b")
+    assert (answer.status_code, leading_title(answer.json())) == (200, "b")
     body["changes"] = {"citations": [a, {**b, "withdrawn_on": "2025-07-01"}]}
-    assert leading(desk.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"}).json()) == "a"
-    assert shown(desk, claim, known_on="2025-06-30") == "b"
-    assert shown(desk, claim, known_on=date(2025, 7, 1).isoformat()) == "a"
+    assert leading_title(desk.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"}).json()) == "a"
+    assert read_leading_title(desk, claim, known_on="2025-06-30") == "b"
+    assert read_leading_title(desk, claim, known_on=date(2025, 7, 1).isoformat()) == "a"
 
 
 def test_who_may_mark_which_citation(desk: Register) -> None:
@@ -170,7 +170,7 @@ def test_who_may_mark_which_citation(desk: Register) -> None:
 def test_exported_claims_bring_the_citation_that_leads(desk: Register, make_database: Callable[[str], str]) -> None:
     cited = [cite("a", "the-media", "2025-06-20"), cite("b", "the-dataset"), cite("c", "the-witness")]
     claims = [submit_claim(desk, make_unique_claim_body(citations=cited)) for _ in range(2)]
-    mark(desk, claims[1]["citations"][2])
+    mark_citation(desk, claims[1]["citations"][2])
     file = desk.get("/v1/claims.ndjson?sort=recorded").content
     before = read_latest_seq(desk)
     assert numbers(post_file(desk, file, "application/x-ndjson")) == {"rows": 2, "unchanged": 2}
@@ -181,4 +181,4 @@ def test_exported_claims_bring_the_citation_that_leads(desk: Register, make_data
             other.write("PUT", f"/v1/sources/the-{kind}", make_source_body(f"The {kind}", kind=kind))
         assert post_file(other, file, "application/x-ndjson", "contributor").status_code == 403
         assert numbers(post_file(other, file, "application/x-ndjson")) == {"rows": 2, "new": 2}
-        assert [shown(other, claim) for claim in claims] == ["a", "c"]
+        assert [read_leading_title(other, claim) for claim in claims] == ["a", "c"]

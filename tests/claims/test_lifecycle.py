@@ -9,23 +9,23 @@ from app.takedown.claims import TAKEDOWN_VALUES
 from tests.registers import Register
 
 
-def kyiv(register: Register) -> dict[str, Any]:
+def read_million_claim(register: Register) -> dict[str, Any]:
     days = "date_from=2025-06-12&date_to=2025-06-12"
     found = register.get(f"/v1/claims?source=ua-general-staff&{days}&kind=approximate").json()["data"]
     claim: dict[str, Any] = next(each for each in found if each["figure"]["value"] == 1000340)
     return claim
 
 
-def change(register: Register, claim: dict[str, Any], path: str, body: dict[str, Any], method: str = "POST") -> Any:
+def send_event(register: Register, claim: dict[str, Any], path: str, body: dict[str, Any], method: str = "POST") -> Any:
     address = f"/v1/claims/{claim['id']}{path}"
     return register.write(method, address, body, **{"If-Match": f'"{claim["revision"]}"'})
 
 
 def test_a_repair_is_a_new_revision_and_the_old_one_stays(starter_register: Register) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     slip = {"as_printed": "about 1,000,430", "value": 1000430, "approximate": True}
     body = {"event": "transcription_fix", "reason": "A slip of two digits.", "changes": {"figure": slip}}
-    changed = change(starter_register, claim, "", body, "PATCH")
+    changed = send_event(starter_register, claim, "", body, "PATCH")
     assert changed.status_code == 200, changed.text
     assert changed.json()["revision"] == 2
     assert changed.json()["figure"]["value"] == 1000430
@@ -56,7 +56,7 @@ def test_a_repair_is_a_new_revision_and_the_old_one_stays(starter_register: Regi
 def test_a_change_needs_the_revision_that_stands(
     starter_register: Register, headers: dict[str, str], status: int, code: str
 ) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     body = {"retracted_on": "2025-07-01", "reason": "Taken back."}
     answer = starter_register.write("POST", f"/v1/claims/{claim['id']}/retraction", body, **headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -66,8 +66,8 @@ def test_a_change_needs_the_revision_that_stands(
 
 
 def test_a_retraction_counts_from_its_day_on(starter_register: Register) -> None:
-    claim = kyiv(starter_register)
-    answer = change(starter_register, claim, "/retraction", {"retracted_on": "2025-07-01", "reason": "Taken back."})
+    claim = read_million_claim(starter_register)
+    answer = send_event(starter_register, claim, "/retraction", {"retracted_on": "2025-07-01", "reason": "Taken back."})
     assert (answer.status_code, answer.json()["status"], answer.json()["retracted_on"]) == (
         200,
         "retracted",
@@ -82,7 +82,7 @@ def test_a_retraction_counts_from_its_day_on(starter_register: Register) -> None
     after = starter_register.get(sides + "2025-07-01").json()
     assert claim["id"] not in [p["claim"]["id"] for p in after["positions"]]
     assert claim["id"] in [each["id"] for each in after["retracted"]]
-    back = change(starter_register, answer.json(), "/reinstatement", {"reason": "It was not."})
+    back = send_event(starter_register, answer.json(), "/reinstatement", {"reason": "It was not."})
     assert (back.status_code, back.json()["status"], back.json()["revision"]) == (200, "asserted", 3)
 
 
@@ -99,9 +99,9 @@ def test_a_retraction_counts_from_its_day_on(starter_register: Register) -> None
 def test_an_event_that_cannot_be_changes_nothing(
     starter_register: Register, path: str, body: dict[str, Any], status: int, pointer: str | None
 ) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     seq = starter_register.get("/health/ready").json()["seq"]
-    answer = change(starter_register, claim, path, body)
+    answer = send_event(starter_register, claim, path, body)
     assert answer.status_code == status
     assert [each["pointer"] for each in answer.json()["errors"]] == ([pointer] if pointer else [])
     assert starter_register.get("/health/ready").json()["seq"] == seq
@@ -122,16 +122,16 @@ def test_an_event_that_cannot_be_changes_nothing(
 def test_a_wrong_repair_is_refused_with_its_field(
     starter_register: Register, changes: dict[str, Any], pointer: str
 ) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     body = {"event": "transcription_fix", "reason": "A try.", "changes": changes}
-    answer = change(starter_register, claim, "", body, "PATCH")
+    answer = send_event(starter_register, claim, "", body, "PATCH")
     assert answer.status_code == 422, answer.text
     assert pointer in [each["pointer"] for each in answer.json()["errors"]]
     assert starter_register.get(f"/v1/claims/{claim['id']}").json() == claim
 
 
 def test_a_citation_is_repaired_within_its_claim(starter_register: Register) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     cited = claim["citations"][0]
     body = {
         "event": "relay_correction",
@@ -142,7 +142,7 @@ def test_a_citation_is_repaired_within_its_claim(starter_register: Register) -> 
             ]
         },
     }
-    answer = change(starter_register, claim, "", body, "PATCH")
+    answer = send_event(starter_register, claim, "", body, "PATCH")
     assert answer.status_code == 200, answer.text
     assert [(each["id"], each["quote"]) for each in answer.json()["citations"]] == [(cited["id"], "1,000,340")]
     old = starter_register.get(f"/v1/claims/{claim['id']}/revisions/1").json()
@@ -150,9 +150,9 @@ def test_a_citation_is_repaired_within_its_claim(starter_register: Register) -> 
 
 
 def test_a_takedown_leaves_a_tombstone_everywhere(starter_register: Register) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     marked = {"event": "relay_correction", "reason": "Oryctolagus.", "changes": {"note": "Oryctolagus cuniculus."}}
-    assert change(starter_register, claim, "", marked, "PATCH").status_code == 200
+    assert send_event(starter_register, claim, "", marked, "PATCH").status_code == 200
     assessed = {"level": "low", "rationale": "Oryctolagus."}
     assert starter_register.write("POST", f"/v1/claims/{claim['id']}/assessments", assessed).status_code == 201
     seq = starter_register.get("/health/ready").json()["seq"]
@@ -185,7 +185,7 @@ def test_a_takedown_leaves_a_tombstone_everywhere(starter_register: Register) ->
 
 
 def test_nothing_is_related_to_what_was_taken_down(starter_register: Register) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     other = starter_register.get("/v1/claims?source=csis&limit=1").json()["data"][0]
     assert (
         starter_register.write("POST", f"/v1/claims/{claim['id']}/takedown", {"reason": "A court order."}).status_code
@@ -197,7 +197,7 @@ def test_nothing_is_related_to_what_was_taken_down(starter_register: Register) -
 
 
 def test_assessments_stay_and_the_newest_shows(starter_register: Register) -> None:
-    claim = kyiv(starter_register)
+    claim = read_million_claim(starter_register)
     before = claim["confidence"]
     body = {"level": "moderate", "reliability": "F", "credibility": "6", "rationale": "Nobody can judge it."}
     made = starter_register.write("POST", f"/v1/claims/{claim['id']}/assessments", body)

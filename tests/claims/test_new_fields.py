@@ -13,6 +13,7 @@ from app.claims.validation import compute_fingerprint
 from app.database.tables import ClaimVersion, table_of
 from tests.examples import (
     assert_problem,
+    correct_claim,
     make_category_body,
     make_citation_body,
     make_claim_body,
@@ -43,16 +44,11 @@ def period(edtf: str = "2024-09", aggregation: str = "within", **more: Any) -> d
     return {"edtf": edtf, "aggregation": aggregation, **more}
 
 
-def fault(register: Register, **changes: Any) -> tuple[str, str, str | None]:
+def post_fault(register: Register, **changes: Any) -> tuple[str, str, str | None]:
     """The only fault of a claim: pointer, detail and hint."""
     problem = assert_problem(register.write("POST", "/v1/claims", make_claim_body(**changes)), 422)
     (error,) = problem["errors"]
     return error["pointer"], error["detail"], error.get("hint")
-
-
-def correct(register: Register, claim: dict[str, Any], **changes: Any) -> Any:
-    body = {"event": "transcription_fix", "reason": "Read again.", "changes": changes}
-    return register.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"})
 
 
 def read_csv_row(register: Register, claim: dict[str, Any]) -> dict[str, str]:
@@ -92,7 +88,7 @@ def test_a_moment_stands_beside_its_day(small_register: Register) -> None:
 def test_a_day_that_contradicts_the_moment_is_refused(
     small_register: Register, changes: dict[str, Any], pointer: str
 ) -> None:
-    found, detail, _hint = fault(small_register, said_at="2025-06-12T00:30:00+03:00", **changes)
+    found, detail, _hint = post_fault(small_register, said_at="2025-06-12T00:30:00+03:00", **changes)
     assert found == pointer
     assert "2025-06-12" in detail
 
@@ -113,7 +109,7 @@ def test_a_day_that_contradicts_the_moment_is_refused(
     ],
 )
 def test_what_is_no_moment_is_refused(small_register: Register, moment: str) -> None:
-    pointer, detail, _hint = fault(small_register, date=None, said_at=moment)
+    pointer, detail, _hint = post_fault(small_register, date=None, said_at=moment)
     assert pointer == "#/said_at"
     assert "2025-06-12T18:30:00+03:00" in detail
 
@@ -121,7 +117,7 @@ def test_what_is_no_moment_is_refused(small_register: Register, moment: str) -> 
 def test_a_moment_to_come_is_refused_but_not_a_day_that_has_begun_elsewhere(small_register: Register) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     later = (now + timedelta(minutes=5)).isoformat()
-    assert fault(small_register, date=None, said_at=later)[0] == "#/said_at"
+    assert post_fault(small_register, date=None, said_at=later)[0] == "#/said_at"
     far_east = (now - timedelta(minutes=1)).astimezone(timezone(timedelta(hours=14))).isoformat()
     made = submit_claim(small_register, make_claim_body(date=None, said_at=far_east))
     assert made["date"] == far_east[:10]
@@ -138,7 +134,7 @@ def test_two_statements_of_one_day_differ_by_their_moment(small_register: Regist
 
 def test_a_corrected_moment_takes_the_day_with_it(small_register: Register) -> None:
     made = submit_claim(small_register, make_claim_body(said_at="2025-06-12T08:00:00+03:00"))
-    changed = correct(small_register, made, said_at="2025-06-11T08:00:00+03:00").json()
+    changed = correct_claim(small_register, made, said_at="2025-06-11T08:00:00+03:00").json()
     assert (changed["said_at"], changed["date"], changed["date_edtf"]) == (
         "2025-06-11T08:00:00+03:00",
         "2025-06-11",
@@ -149,9 +145,9 @@ def test_a_corrected_moment_takes_the_day_with_it(small_register: Register) -> N
         revisions[1]["changes"]
     )
     assert revisions[0]["said_at"] == "2025-06-12T08:00:00+03:00"
-    problem = assert_problem(correct(small_register, made, date="2025-06-09"), 422)
+    problem = assert_problem(correct_claim(small_register, made, date="2025-06-09"), 422)
     assert problem["errors"][0]["pointer"] == "#/changes/date"
-    without = correct(small_register, made, said_at=None).json()
+    without = correct_claim(small_register, made, said_at=None).json()
     assert (without["said_at"], without["date"]) == (None, "2025-06-11")
 
 
@@ -167,14 +163,14 @@ def test_a_rate_has_a_unit_of_time(small_register: Register, per: str) -> None:
 
 
 def test_a_rate_without_a_unit_of_time_is_refused(small_register: Register) -> None:
-    pointer, _detail, hint = fault(small_register, period=period(aggregation="rate"))
+    pointer, _detail, hint = post_fault(small_register, period=period(aggregation="rate"))
     assert pointer == "#/period/per"
     assert "`day`" in str(hint)
 
 
 @pytest.mark.parametrize("aggregation", ["cumulative", "within", "snapshot"])
 def test_only_a_rate_has_a_unit_of_time(small_register: Register, aggregation: str) -> None:
-    assert fault(small_register, period=period(aggregation=aggregation, per="day"))[0] == "#/period/per"
+    assert post_fault(small_register, period=period(aggregation=aggregation, per="day"))[0] == "#/period/per"
     assert submit_claim(small_register, make_claim_body(period=period(aggregation=aggregation, per=None)))
 
 
@@ -182,8 +178,8 @@ def test_a_rate_a_day_is_not_a_rate_a_week(small_register: Register) -> None:
     daily = submit_claim(small_register, make_claim_body(period=period(aggregation="rate", per="day")))
     weekly = submit_claim(small_register, make_claim_body(period=period(aggregation="rate", per="week")))
     assert daily["id"] != weekly["id"]
-    assert_problem(correct(small_register, weekly, period=period(aggregation="rate", per="day")), 409)
-    assert_problem(correct(small_register, weekly, period=period(aggregation="rate")), 422)
+    assert_problem(correct_claim(small_register, weekly, period=period(aggregation="rate", per="day")), 409)
+    assert_problem(correct_claim(small_register, weekly, period=period(aggregation="rate")), 422)
 
 
 def test_the_sentence_of_a_rate_names_its_unit_of_time(small_register: Register) -> None:
@@ -232,7 +228,7 @@ def test_a_unit_that_does_not_belong_to_the_category_is_refused(
     small_register: Register, category: str, unit: str | None, hint: str
 ) -> None:
     figure = make_figure_body("1,351", value=1351, unit=unit)
-    pointer, _detail, found = fault(small_register, category=category, figure=figure)
+    pointer, _detail, found = post_fault(small_register, category=category, figure=figure)
     assert pointer == "#/figure/unit"
     assert hint in str(found)
 
@@ -417,7 +413,7 @@ def test_a_relative_figure_that_is_incomplete_is_refused(
 
 def test_a_relative_wording_is_no_quantity_of_persons(small_register: Register) -> None:
     figure = {"as_printed": "20% more than in 2022", "value": 20}
-    _pointer, detail, hint = fault(small_register, figure=figure)
+    _pointer, detail, hint = post_fault(small_register, figure=figure)
     assert "is relative to something else" in detail
     assert '"proposition": "change"' in str(hint)
 
@@ -438,7 +434,7 @@ def test_a_quantity_in_percent_is_no_relative_wording(small_register: Register, 
 def test_one_in_five_is_not_one_percent(small_register: Register) -> None:
     figure: dict[str, Any] = {"as_printed": "one in five"}
     for wrong in ({}, {"value": 1, "out_of": 5}):
-        assert fault(small_register, category="approval", figure=figure | wrong)
+        assert post_fault(small_register, category="approval", figure=figure | wrong)
     given = submit_claim(small_register, make_claim_body(category="approval", figure=figure | {"value": 20}))
     assert given["figure"]["display"] == "20%"
     ratio = submit_claim(small_register, make_claim_body(category="approval", proposition="ratio", figure=figure))
@@ -455,9 +451,9 @@ def test_a_change_of_a_percentage_is_in_points_or_in_percent(small_register: Reg
         >= {"value": 0.1, "unit": "percentage-points", "display": f"{words} (relative to 2022)"}.items()
     )
     in_percent = {"as_printed": words, "value": 0.1, "unit": "percent", "relative_to": "2022"}
-    assert fault(small_register, category="approval", proposition="change", figure=in_percent)
+    assert post_fault(small_register, category="approval", proposition="change", figure=in_percent)
     persons = {"as_printed": words, "value": 0.1, "unit": "percentage-points", "relative_to": "2022"}
-    assert fault(small_register, proposition="change", figure=persons)[0] == "#/figure/unit"
+    assert post_fault(small_register, proposition="change", figure=persons)[0] == "#/figure/unit"
 
 
 def test_a_ratio_is_one_number_in_times_or_one_of_many(small_register: Register) -> None:
@@ -480,7 +476,7 @@ def test_a_ratio_is_one_number_in_times_or_one_of_many(small_register: Register)
     "edtf", ["2025-06-13", "2025-07", "2026", "2025-06-13/..", "2025-06-13/2025-06-20", "2025-08~"]
 )
 def test_a_figure_about_days_to_come_is_a_forecast(small_register: Register, modality: str, edtf: str) -> None:
-    pointer, detail, hint = fault(small_register, modality=modality, period=period(edtf))
+    pointer, detail, hint = post_fault(small_register, modality=modality, period=period(edtf))
     assert pointer == "#/period/edtf"
     assert "2025-06-12" in detail
     assert "forecast" in str(hint)
@@ -497,7 +493,7 @@ def test_a_period_that_runs_on_is_accepted(small_register: Register, edtf: str) 
 
 def test_a_figure_without_a_date_is_held_against_the_day_of_its_recording(small_register: Register) -> None:
     tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
-    assert fault(small_register, date=None, period=period(tomorrow))[0] == "#/period/edtf"
+    assert post_fault(small_register, date=None, period=period(tomorrow))[0] == "#/period/edtf"
     assert submit_claim(small_register, make_claim_body(date=None, period=period(tomorrow[:4])))
     assert submit_claim(small_register, make_claim_body(date=None, modality="forecast", period=period(tomorrow)))
 
@@ -505,14 +501,16 @@ def test_a_figure_without_a_date_is_held_against_the_day_of_its_recording(small_
 def test_the_last_day_that_a_date_can_mean_counts(small_register: Register) -> None:
     uncertain = {"date": None, "date_edtf": "2025-06"}
     assert submit_claim(small_register, make_claim_body(**uncertain, period=period("2025-06-20")))
-    assert fault(small_register, **uncertain, period=period("2025-07"))[0] == "#/period/edtf"
+    assert post_fault(small_register, **uncertain, period=period("2025-07"))[0] == "#/period/edtf"
     assert submit_claim(small_register, make_claim_body(**uncertain, modality="forecast", period=period("2025-06-20")))
-    assert fault(small_register, **uncertain, modality="forecast", period=period("2025-06-01"))[0] == "#/period/edtf"
+    assert (
+        post_fault(small_register, **uncertain, modality="forecast", period=period("2025-06-01"))[0] == "#/period/edtf"
+    )
 
 
 @pytest.mark.parametrize("edtf", ["2025-06-12", "2025-05", "2022-02-24/2025-06-12", "2024"])
 def test_a_forecast_of_the_past_is_refused(small_register: Register, edtf: str) -> None:
-    pointer, detail, _hint = fault(small_register, modality="forecast", period=period(edtf))
+    pointer, detail, _hint = post_fault(small_register, modality="forecast", period=period(edtf))
     assert pointer == "#/period/edtf"
     assert "after it was made" in detail
 
@@ -523,7 +521,7 @@ def test_a_forecast_of_the_past_is_refused(small_register: Register, edtf: str) 
 @pytest.mark.parametrize("field", ["value", "lower", "upper"])
 def test_a_total_that_only_grows_is_not_negative(small_register: Register, field: str) -> None:
     figure = {"as_printed": "minus five", field: -5}
-    assert fault(small_register, figure=figure)[0] == f"#/figure/{field}"
+    assert post_fault(small_register, figure=figure)[0] == f"#/figure/{field}"
     assert submit_claim(small_register, make_claim_body(category="survived", figure=figure))
     relative = {"as_printed": "five fewer", "value": -5, "relative_to": "2022"}
     assert submit_claim(small_register, make_claim_body(proposition="change", figure=relative))
@@ -544,7 +542,7 @@ def test_a_large_number_keeps_its_digits(small_register: Register, number: int) 
 @pytest.mark.parametrize("number", [10**18, -(10**18), 1e18, 1_234_567_890_123_456])
 def test_a_number_that_a_double_does_not_identify_is_refused(small_register: Register, number: float) -> None:
     figure = make_figure_body("a lot", value=number)
-    assert fault(small_register, category="survived", figure=figure)[0] == "#/figure/value"
+    assert post_fault(small_register, category="survived", figure=figure)[0] == "#/figure/value"
 
 
 # What was recorded before
@@ -563,13 +561,13 @@ def test_a_correction_is_refused_by_a_new_rule_only_where_it_touches_the_field(s
     break_rules(small_register, rate, per=None)
     break_rules(small_register, early, date=date(2025, 6, 11), date_edtf="2025-06-11")
     for claim in (rate, early):
-        assert correct(small_register, claim, note="A note.").status_code == 200
-        assert correct(small_register, claim, figure=make_figure_body("7", value=7)).status_code == 200
-    assert_problem(correct(small_register, rate, period=period(aggregation="rate")), 422)
-    assert_problem(correct(small_register, early, period=period("2025-06-13")), 422)
-    assert_problem(correct(small_register, early, date="2025-06-10"), 422)
-    assert correct(small_register, rate, period=period(aggregation="rate", per="week")).status_code == 200
-    assert correct(small_register, early, date="2025-06-12").status_code == 200
+        assert correct_claim(small_register, claim, note="A note.").status_code == 200
+        assert correct_claim(small_register, claim, figure=make_figure_body("7", value=7)).status_code == 200
+    assert_problem(correct_claim(small_register, rate, period=period(aggregation="rate")), 422)
+    assert_problem(correct_claim(small_register, early, period=period("2025-06-13")), 422)
+    assert_problem(correct_claim(small_register, early, date="2025-06-10"), 422)
+    assert correct_claim(small_register, rate, period=period(aggregation="rate", per="week")).status_code == 200
+    assert correct_claim(small_register, early, date="2025-06-12").status_code == 200
 
 
 def make_old_rate(register: Register) -> dict[str, Any]:

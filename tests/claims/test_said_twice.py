@@ -14,18 +14,11 @@ from tests.examples import (
     make_topic_body,
     make_unique_claim_body,
     read_latest_seq,
-    record_example_vocabulary,
     submit_claim,
 )
 from tests.registers import Register
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
 
 
 @pytest.mark.parametrize("name", ["includes", "excludes"])

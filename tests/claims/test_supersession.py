@@ -26,7 +26,7 @@ OLD_DAY, NEW_DAY = "2017-01-06", "2018-01-05"
 YEAR = {"edtf": "2016", "aggregation": "within"}
 
 
-def body(printed: str, day: str | None, **changes: Any) -> dict[str, Any]:
+def make_body(printed: str, day: str | None, **changes: Any) -> dict[str, Any]:
     figure = make_figure_body(printed, value=int(printed.replace(",", "")))
     return make_claim_body(**{"figure": figure, "date": day, "period": YEAR, **changes})
 
@@ -35,7 +35,7 @@ def body(printed: str, day: str | None, **changes: Any) -> dict[str, Any]:
 def pair(register: Register) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two figures of one source for one year, not related yet."""
     record_example_vocabulary(register)
-    return submit_claim(register, body("5,080", OLD_DAY)), submit_claim(register, body("5,143", NEW_DAY))
+    return submit_claim(register, make_body("5,080", OLD_DAY)), submit_claim(register, make_body("5,143", NEW_DAY))
 
 
 def supersede(register: Register, new: dict[str, Any], old: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def supersede(register: Register, new: dict[str, Any], old: dict[str, Any], **mo
     return made
 
 
-def event(register: Register, claim: dict[str, Any], path: str, **fields: Any) -> None:
+def post_event(register: Register, claim: dict[str, Any], path: str, **fields: Any) -> None:
     address = f"/v1/claims/{claim['id']}"
     etag = register.get(address).headers["etag"]
     answer = register.write("POST", f"{address}/{path}", {"reason": "As stated.", **fields}, **{"If-Match": etag})
@@ -59,11 +59,11 @@ def sentence(register: Register, claim: dict[str, Any], **parameters: Any) -> st
     return str(answer.text).strip()
 
 
-def cell(register: Register, claim: dict[str, Any], **parameters: Any) -> str:
+def read_cell(register: Register, claim: dict[str, Any], **parameters: Any) -> str:
     return str(register.get(f"/v1/claims/{claim['id']}/figure.txt", params=parameters).text)
 
 
-def read(register: Register, claim: dict[str, Any], **parameters: Any) -> tuple[str | None, str | None]:
+def read_successor(register: Register, claim: dict[str, Any], **parameters: Any) -> tuple[str | None, str | None]:
     answer = register.get(f"/v1/claims/{claim['id']}", params=parameters)
     assert answer.status_code == 200, answer.text
     return answer.json()["superseded_by"], answer.json()["superseded_on"]
@@ -74,11 +74,11 @@ def test_the_old_figure_says_what_replaced_it_everywhere(register: Register, pai
     assert (old["superseded_by"], old["superseded_on"]) == (None, None)
     plain = sentence(register, old)
     supersede(register, new, old)
-    assert read(register, old) == (new["id"], NEW_DAY)
-    assert read(register, new) == (None, None)
+    assert read_successor(register, old) == (new["id"], NEW_DAY)
+    assert read_successor(register, new) == (None, None)
     assert sentence(register, old) == f"{plain} The ministry later gave 5,143 (5 January 2018)."
-    assert cell(register, old) == "5,080 (superseded)"
-    assert cell(register, new) == "5,143"
+    assert read_cell(register, old) == "5,080 (superseded)"
+    assert read_cell(register, new) == "5,143"
     citation = register.get(f"/v1/claims/{old['id']}/citation").json()
     assert citation["sentence"] == sentence(register, old)
     assert citation["short"].endswith(" (superseded)")
@@ -110,9 +110,9 @@ def test_nothing_of_a_replacement_is_known_before_it_was_said(register: Register
     supersede(register, new, old)
     register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed"))
     before = {"known_on": "2018-01-04"}
-    assert read(register, old, **before) == (None, None)
+    assert read_successor(register, old, **before) == (None, None)
     assert sentence(register, old, **before) == plain
-    assert cell(register, old, **before) == "5,080"
+    assert read_cell(register, old, **before) == "5,080"
     relations = f"/v1/claims/{old['id']}/relations"
     assert register.get(relations, params=before).json()["data"] == []
     for path in ("/v1/claims", "/v1/topics/dead/claims", "/v1/topics/dead/timeline"):
@@ -120,10 +120,10 @@ def test_nothing_of_a_replacement_is_known_before_it_was_said(register: Register
             text = register.get(f"{path}{suffix}", params=before).text
             assert old["id"] in text
             assert new["id"] not in text, path
-    assert read(register, old, known_on=NEW_DAY) == (new["id"], NEW_DAY)
+    assert read_successor(register, old, known_on=NEW_DAY) == (new["id"], NEW_DAY)
     assert len(register.get(relations, params={"known_on": NEW_DAY}).json()["data"]) == 1
-    assert cell(register, old, known_on="2018-01-05T23:59:59Z") == "5,080"
-    assert cell(register, old, known_on="2018-01-06T00:00:00Z") == "5,080 (superseded)"
+    assert read_cell(register, old, known_on="2018-01-05T23:59:59Z") == "5,080"
+    assert read_cell(register, old, known_on="2018-01-06T00:00:00Z") == "5,080 (superseded)"
     citation = register.get(f"/v1/claims/{old['id']}/citation", params={"known_on": "2018-01-06T03:00:00+03:00"}).json()
     assert citation["known_on"] == "2018-01-06T00:00:00Z"
     assert citation["figure"] == "5,080 (superseded)"
@@ -140,11 +140,11 @@ def test_a_past_state_shows_what_was_recorded_then(register: Register, pair: Any
     permanent = register.get(f"/v1/claims/{old['id']}/citation").json()["links"]["permanent"]
     withdrawn = register.write("POST", f"/v1/relations/{relation['id']}/withdrawal", {"reason": "An error."})
     assert withdrawn.status_code == 200
-    assert read(register, old) == (None, None)
-    assert cell(register, old) == "5,080"
+    assert read_successor(register, old) == (None, None)
+    assert read_cell(register, old) == "5,080"
     for seq, expected in ((before, None), (recorded, new["id"])):
         state = {"recorded_as_of": f"seq:{seq}"}
-        assert read(register, old, **state)[0] == expected
+        assert read_successor(register, old, **state)[0] == expected
         for suffix in (".ndjson", ".csv"):
             text = register.get(f"/v1/claims{suffix}", params=state | {"sort": "date"}).text.splitlines()
             first = text[0] if suffix == ".ndjson" else text[1]
@@ -157,24 +157,24 @@ def test_a_past_state_shows_what_was_recorded_then(register: Register, pair: Any
 def test_a_retracted_replacement_is_named_as_withdrawn(register: Register, pair: Any) -> None:
     old, new = pair
     supersede(register, new, old)
-    event(register, new, "retraction", retracted_on="2019-03-01")
-    assert read(register, old) == (new["id"], NEW_DAY)
+    post_event(register, new, "retraction", retracted_on="2019-03-01")
+    assert read_successor(register, old) == (new["id"], NEW_DAY)
     assert sentence(register, old).endswith(
         "The ministry later gave 5,143 (5 January 2018); this replacement was withdrawn on 1 March 2019."
     )
-    assert cell(register, old) == "5,080 (superseded)"
+    assert read_cell(register, old) == "5,080 (superseded)"
     assert sentence(register, old, known_on="2019-02-28").endswith("The ministry later gave 5,143 (5 January 2018).")
-    assert cell(register, new) == "5,143 (retracted)"
+    assert read_cell(register, new) == "5,143 (retracted)"
 
 
 def test_of_a_removed_replacement_no_figure_is_printed(register: Register, pair: Any) -> None:
     old, new = pair
     supersede(register, new, old, quote="We correct 5,080 to 5,143.", note="5,143 is final.")
     seq = read_latest_seq(register)
-    event(register, new, "takedown")
+    post_event(register, new, "takedown")
     assert sentence(register, old).endswith(". The ministry later replaced this figure.")
-    assert cell(register, old) == "5,080 (superseded)"
-    assert read(register, old) == (new["id"], None)
+    assert read_cell(register, old) == "5,080 (superseded)"
+    assert read_successor(register, old) == (new["id"], None)
     for path in (
         f"/v1/claims/{old['id']}",
         f"/v1/claims/{old['id']}/relations",
@@ -188,31 +188,31 @@ def test_of_a_removed_replacement_no_figure_is_printed(register: Register, pair:
     (relation,) = register.get(f"/v1/claims/{old['id']}/relations").json()["data"]
     answer = register.write("POST", f"/v1/relations/{relation['id']}/withdrawal", {"reason": "An error."})
     assert answer.status_code == 200
-    assert cell(register, old) == "5,080"
+    assert read_cell(register, old) == "5,080"
 
 
 def test_of_a_chain_the_newest_standing_claim_is_named(register: Register, pair: Any) -> None:
     old, new = pair
-    newest = submit_claim(register, body("5,150", "2019-01-04", source="minister"))
+    newest = submit_claim(register, make_body("5,150", "2019-01-04", source="minister"))
     supersede(register, newest, new)
     supersede(register, new, old)
-    assert read(register, old) == read(register, new) == (newest["id"], "2019-01-04")
+    assert read_successor(register, old) == read_successor(register, new) == (newest["id"], "2019-01-04")
     assert sentence(register, old).endswith(
         "The minister, speaking for The ministry, later gave 5,150 (4 January 2019)."
     )
-    assert read(register, old, known_on="2018-12-31") == (new["id"], NEW_DAY)
-    event(register, newest, "retraction", retracted_on="2019-05-01")
-    assert read(register, old) == (new["id"], NEW_DAY)
-    assert read(register, new) == (newest["id"], "2019-01-04")
+    assert read_successor(register, old, known_on="2018-12-31") == (new["id"], NEW_DAY)
+    post_event(register, newest, "retraction", retracted_on="2019-05-01")
+    assert read_successor(register, old) == (new["id"], NEW_DAY)
+    assert read_successor(register, new) == (newest["id"], "2019-01-04")
 
 
 def test_an_undated_replacement_counts_only_without_a_limit(register: Register, pair: Any) -> None:
     old, _ = pair
-    undated = submit_claim(register, body("5,160", None))
+    undated = submit_claim(register, make_body("5,160", None))
     supersede(register, undated, old)
-    assert read(register, old) == (undated["id"], None)
+    assert read_successor(register, old) == (undated["id"], None)
     assert sentence(register, old).endswith("The ministry later gave 5,160 (undated).")
-    assert read(register, old, known_on="2026-01-01") == (None, None)
+    assert read_successor(register, old, known_on="2026-01-01") == (None, None)
     for filters, expected in (({}, {old["id"]}), ({"known_on": "2026-01-01"}, set())):
         rows = register.get("/v1/claims", params={"superseded": "true", **filters}).json()["data"]
         assert {row["id"] for row in rows} == expected
@@ -231,9 +231,9 @@ def test_a_filter_separates_superseded_claims(register: Register, pair: Any) -> 
     assert find(superseded="true", known_on="2018-01-04") == set()
     assert find(superseded="false", known_on="2018-01-04") == {old["id"]}
     state = {"recorded_as_of": f"seq:{read_latest_seq(register)}"}
-    event(register, new, "retraction", retracted_on="2019-03-01")
+    post_event(register, new, "retraction", retracted_on="2019-03-01")
     assert find(superseded="true") == find(superseded="true", **state) == {old["id"]}
-    event(register, new, "takedown")
+    post_event(register, new, "takedown")
     assert find(superseded="true") == {old["id"]}
     total = register.get("/v1/claims", params={"superseded": "true", "total": "true"}).json()["meta"]["total"]
     assert total == 1
@@ -257,7 +257,7 @@ def test_only_a_like_claim_of_the_same_source_is_superseded(
     register: Register, pair: Any, changes: dict[str, Any], named: str
 ) -> None:
     old, _ = pair
-    other = submit_claim(register, body("5,999", NEW_DAY, **changes))
+    other = submit_claim(register, make_body("5,999", NEW_DAY, **changes))
     relation = {"type": "supersedes", "claim": old["id"]}
     problem = assert_problem(register.write("POST", f"/v1/claims/{other['id']}/relations", relation), 422)
     assert problem["errors"][0]["pointer"] == "#/claim"
@@ -267,18 +267,18 @@ def test_only_a_like_claim_of_the_same_source_is_superseded(
 def test_a_speaker_and_another_total_of_the_same_days_supersede(register: Register, pair: Any) -> None:
     old, _ = pair
     period = {"edtf": "2016-01-01/2016-12-31", "aggregation": "cumulative"}
-    other = submit_claim(register, body("5,170", NEW_DAY, source="minister", period=period))
+    other = submit_claim(register, make_body("5,170", NEW_DAY, source="minister", period=period))
     supersede(register, other, old)
-    assert read(register, old) == (other["id"], NEW_DAY)
+    assert read_successor(register, old) == (other["id"], NEW_DAY)
 
 
 def test_a_speaker_of_a_speaker_supersedes(register: Register, pair: Any) -> None:
     old, _ = pair
     spokesman = make_source_body("The spokesman", kind="individual", speaks_for="minister")
     assert register.write("PUT", "/v1/sources/spokesman", spokesman).status_code == 201
-    newer = submit_claim(register, body("5,170", NEW_DAY, source="spokesman"))
+    newer = submit_claim(register, make_body("5,170", NEW_DAY, source="spokesman"))
     supersede(register, newer, old)
-    assert read(register, old) == (newer["id"], NEW_DAY)
+    assert read_successor(register, old) == (newer["id"], NEW_DAY)
     assert [row["id"] for row in register.get("/v1/claims", params={"superseded": "true"}).json()["data"]] == [
         old["id"]
     ]
@@ -290,7 +290,7 @@ def test_a_relation_that_no_longer_fits_stays_readable_and_does_not_count(regist
     change = {"event": "transcription_fix", "reason": "Misread.", "changes": {"place": "front"}}
     answer = register.write("PATCH", f"/v1/claims/{new['id']}", change, **{"If-Match": '"1"'})
     assert answer.status_code == 200, answer.text
-    assert read(register, old) == (None, None)
+    assert read_successor(register, old) == (None, None)
     assert register.get("/v1/claims", params={"superseded": "true"}).json()["data"] == []
     assert len(register.get(f"/v1/claims/{old['id']}/relations").json()["data"]) == 1
     speaker = make_source_body("The institute", kind="research", speaks_for="ministry")
@@ -299,7 +299,7 @@ def test_a_relation_that_no_longer_fits_stays_readable_and_does_not_count(regist
 
 def test_a_circle_and_a_source_are_refused(register: Register, pair: Any) -> None:
     old, new = pair
-    newest = submit_claim(register, body("5,150", "2019-01-04"))
+    newest = submit_claim(register, make_body("5,150", "2019-01-04"))
     supersede(register, new, old)
     supersede(register, newest, new)
     for other in (new, newest):
@@ -342,8 +342,8 @@ UNSAID_PATHS = ["", "/citation", "/citation.txt", "/citation.bib", "/citation.cs
 @pytest.mark.parametrize("path", [*UNSAID_PATHS, "/assessments"])
 def test_a_claim_is_not_there_before_it_was_said(register: Register, path: str) -> None:
     record_example_vocabulary(register)
-    said = submit_claim(register, body("5,080", "2024-03-06"))
-    undated = submit_claim(register, body("5,081", None))
+    said = submit_claim(register, make_body("5,080", "2024-03-06"))
+    undated = submit_claim(register, make_body("5,081", None))
     address = f"/v1/claims/{said['id']}{path}"
     for known_on in ("2024-03-01", "2024-03-05", "2024-03-06T23:59:59Z", "2024-03-07T01:59:59+02:00"):
         problem = assert_problem(register.get(address, params={"known_on": known_on}), 404, "not_said_yet")
@@ -363,8 +363,8 @@ def test_the_day_of_a_relation_is_that_of_its_document(register: Register, pair:
     document = {"title": "A reply", "url": "https://example.org/reply", "published_on": "2020-05-01"}
     made = register.write("POST", "/v1/documents", document).json()
     for relation in ({"document": made["id"]}, {}):
-        body = {"type": "disputes", "claim": old["id"], **relation}
-        assert register.write("POST", f"/v1/claims/{new['id']}/relations", body).status_code == 201
+        make_body = {"type": "disputes", "claim": old["id"], **relation}
+        assert register.write("POST", f"/v1/claims/{new['id']}/relations", make_body).status_code == 201
     supersede(register, new, old, document=made["id"])
 
     def count(known_on: str | None) -> int:
@@ -376,7 +376,7 @@ def test_the_day_of_a_relation_is_that_of_its_document(register: Register, pair:
 
 @pytest.mark.usefixtures("pair")
 def test_topics_count_what_had_been_said(register: Register) -> None:
-    submit_claim(register, body("5,081", None))
+    submit_claim(register, make_body("5,081", None))
     register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed"))
     expected: list[tuple[dict[str, Any], int]] = [
         ({}, 3),
@@ -400,10 +400,10 @@ def test_the_moment_of_a_claim_decides_on_its_day(register: Register) -> None:
     record_example_vocabulary(register)
     register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed"))
     day = {"edtf": "2023-02-07", "aggregation": "within"}
-    early = submit_claim(register, body("100", "2023-02-07", period=day, said_at="2023-02-07T02:30:00+03:00"))
-    late = submit_claim(register, body("200", "2023-02-07", period=day, said_at="2023-02-07T10:00:00.500+03:00"))
-    west = submit_claim(register, body("300", "2023-02-06", said_at="2023-02-06T20:00:00-08:00"))
-    timeless = submit_claim(register, body("400", "2023-02-06"))
+    early = submit_claim(register, make_body("100", "2023-02-07", period=day, said_at="2023-02-07T02:30:00+03:00"))
+    late = submit_claim(register, make_body("200", "2023-02-07", period=day, said_at="2023-02-07T10:00:00.500+03:00"))
+    west = submit_claim(register, make_body("300", "2023-02-06", said_at="2023-02-06T20:00:00-08:00"))
+    timeless = submit_claim(register, make_body("400", "2023-02-06"))
     supersede(register, late, early)
     expected = {
         "2023-02-06T23:29:59Z": set(),
@@ -425,7 +425,7 @@ def test_the_moment_of_a_claim_decides_on_its_day(register: Register) -> None:
             assert (status == 200) == (claim["id"] in ids), known_on
         if early["id"] in ids:
             is_replaced = late["id"] in ids
-            assert (read(register, early, known_on=known_on)[0] is not None) == is_replaced
+            assert (read_successor(register, early, known_on=known_on)[0] is not None) == is_replaced
             rows = read_all_rows(register, "/v1/claims", known_on=known_on, superseded="true")
             assert [row["id"] for row in rows] == [early["id"]] * is_replaced
 

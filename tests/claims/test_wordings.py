@@ -11,6 +11,7 @@ from app.database.tables import ClaimVersion, columns_of, table_of
 from app.starter.load import load_starter
 from tests.examples import (
     assert_problem,
+    correct_claim,
     make_category_body,
     make_citation_body,
     make_claim_body,
@@ -35,13 +36,8 @@ def desk(database_copies: Any) -> Iterator[Register]:
         yield register
 
 
-def refused(register: Register, code: str, **changes: Any) -> dict[str, Any]:
+def refuse_claim(register: Register, code: str, **changes: Any) -> dict[str, Any]:
     return assert_problem(register.write("POST", "/v1/claims", make_claim_body(**changes)), 422, code)
-
-
-def correct(register: Register, claim: dict[str, Any], **changes: Any) -> Any:
-    body = {"event": "transcription_fix", "reason": "Read again.", "changes": changes}
-    return register.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"})
 
 
 RATE = {"edtf": "2024-09", "aggregation": "rate", "per": "month"}
@@ -95,7 +91,7 @@ def test_the_numbers_of_a_wording_can_be_left_out(
     ],
 )
 def test_a_wording_that_is_not_read_needs_numbers(desk: Register, figure: dict[str, Any], reason: str) -> None:
-    error = refused(desk, "invalid_request", figure=figure)["errors"][0]
+    error = refuse_claim(desk, "invalid_request", figure=figure)["errors"][0]
     assert error["pointer"] == "#/figure/as_printed"
     assert reason in error["detail"]
     assert error["hint"]
@@ -117,7 +113,7 @@ def test_a_wording_that_is_not_read_needs_numbers(desk: Register, figure: dict[s
 def test_numbers_that_say_something_else_need_a_reason(
     desk: Register, figure: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    problem = refused(desk, DIFFERS, figure=figure, **changes)
+    problem = refuse_claim(desk, DIFFERS, figure=figure, **changes)
     assert [error["pointer"] for error in problem["errors"]] == ["#/figure"]
     assert " reads as " in problem["detail"]
     assert "wording_differs" in problem["hint"]
@@ -133,7 +129,7 @@ def test_numbers_that_say_something_else_need_a_reason(
 def test_a_verbatim_quote_has_the_wording_or_the_same_figure(desk: Register) -> None:
     figure = {"as_printed": "over 12,300"}
     other = make_citation_body(quote="Many fell.", fidelity="verbatim")
-    problem = refused(desk, DIFFERS, figure=figure, citations=[other])
+    problem = refuse_claim(desk, DIFFERS, figure=figure, citations=[other])
     assert problem["errors"][0]["pointer"] == "#/citations/0/quote"
     same = make_citation_body(quote="Загинули понад 12 300 військових.", quote_language="uk", fidelity="verbatim")
     made = submit_claim(desk, make_claim_body(figure=figure, citations=[same]))
@@ -188,11 +184,11 @@ def test_recorded_claims_that_break_the_rules_stay_and_are_listed(register: Regi
         ]
     )
     assert good["id"] not in {each.claim for each in find_claim_breaches(register.database)}
-    assert correct(register, made, note="Seen again.").status_code == 200
-    assert_problem(correct(register, made, period={"edtf": "2024", "aggregation": "within"}), 422)
+    assert correct_claim(register, made, note="Seen again.").status_code == 200
+    assert_problem(correct_claim(register, made, period={"edtf": "2024", "aggregation": "within"}), 422)
     figure = {"as_printed": "3,600", "value": 360}
-    assert_problem(correct(register, made, figure=figure), 422, DIFFERS)
-    fixed = correct(register, made, figure={"as_printed": "over 3,600"})
+    assert_problem(correct_claim(register, made, figure=figure), 422, DIFFERS)
+    fixed = correct_claim(register, made, figure={"as_printed": "over 3,600"})
     assert fixed.json()["figure"].items() >= {"lower": 3600, "lower_inclusive": False}.items()
 
 
@@ -217,12 +213,12 @@ def test_an_export_with_reasons_is_imported_elsewhere(desk: Register, register: 
 # The reader by itself
 
 
-def reading(register: Register, text: str, **parameters: str) -> Any:
+def get_reading(register: Register, text: str, **parameters: str) -> Any:
     return register.get("/v1/reading", params={"as_printed": text, **parameters})
 
 
 def test_a_wording_is_read(desk: Register) -> None:
-    answer = reading(desk, "surpassed one million", language="en", unit="persons")
+    answer = get_reading(desk, "surpassed one million", language="en", unit="persons")
     assert answer.status_code == 200
     assert answer.json() == {
         "figure": {
@@ -260,7 +256,7 @@ def test_a_wording_is_read(desk: Register) -> None:
 def test_a_reading_names_proposition_and_units(
     desk: Register, text: str, parameters: dict[str, str], stated: tuple[str, str | None, str | None]
 ) -> None:
-    body = reading(desk, text, **parameters).json()
+    body = get_reading(desk, text, **parameters).json()
     assert (body["proposition"], body["per"], body["figure"]["unit"]) == stated
 
 
@@ -278,14 +274,14 @@ def test_a_reading_names_proposition_and_units(
 def test_a_wording_that_is_not_read_has_a_reason(
     desk: Register, text: str, parameters: dict[str, str], reason: str
 ) -> None:
-    problem = assert_problem(reading(desk, text, **parameters), 422, "unread_wording")
+    problem = assert_problem(get_reading(desk, text, **parameters), 422, "unread_wording")
     assert problem["reason"] == reason
     assert problem["errors"][0]["pointer"].endswith("as_printed")
     assert len(problem["detail"]) < 500
 
 
 def test_parameters_of_the_reader_are_checked(desk: Register) -> None:
-    assert_problem(reading(desk, "5", category="kiled"), 422, "unknown_slug")
+    assert_problem(get_reading(desk, "5", category="kiled"), 422, "unknown_slug")
     assert_problem(desk.get("/v1/reading"), 422, "invalid_request")
-    assert_problem(reading(desk, "5", langauge="en"), 422, "unknown_parameter")
-    assert_problem(reading(desk, "5", language="e"), 422, "invalid_request")
+    assert_problem(get_reading(desk, "5", langauge="en"), 422, "unknown_parameter")
+    assert_problem(get_reading(desk, "5", language="e"), 422, "invalid_request")

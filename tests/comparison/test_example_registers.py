@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.comparison.figure import PrintedFigure, validate_figure
+from app.comparison.figure import PrintedFigure
 from app.comparison.hierarchy import CategoryNode, Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.positions import compare_pair, find_positions
@@ -14,8 +14,8 @@ from app.comparison.question import Question
 from app.comparison.spread import measure_spread
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison
-from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
+from tests.comparison.statements import STATEMENT, parse_figure
 
 AGREE, NO_CONFLICT, CONTRADICT = Verdict.agree, Verdict.no_conflict, Verdict.contradict
 UNDETERMINED, NOT_COMPARABLE = Verdict.undetermined, Verdict.not_comparable
@@ -47,32 +47,22 @@ HIERARCHY = Hierarchy(
 )
 
 
-def said(
+def claim(
     source: str, words: str, edtf: str, aggregation: str = "within", day: str = "2024-02-01", **changes: Any
 ) -> Statement:
-    figure = changes.pop("figure", None)
-    if figure is None:
-        read = parse_wording(words)
-        assert read is not None
-        figure = validate_figure(read, "quantity")
     moment = changes.pop("at", None)
-    made = Statement(
-        id=f"{source}: {words}",
-        source=source,
-        category="dead",
-        subject="travellers",
-        place="sea",
-        unit="persons",
-        proposition="quantity",
-        modality="count",
-        derivation="own",
-        figure=figure,
-        period=parse_period(edtf),
-        aggregation=aggregation,
-        date=date.fromisoformat(day),
-        said_at=None if moment is None else datetime.fromisoformat(moment),
-    )
-    return replace(made, **changes)
+    fields: dict[str, Any] = {
+        "id": f"{source}: {words}",
+        "source": source,
+        "modality": "count",
+        "period": parse_period(edtf),
+        "aggregation": aggregation,
+        "date": date.fromisoformat(day),
+        "said_at": None if moment is None else datetime.fromisoformat(moment),
+    }
+    if "figure" not in changes:
+        fields["figure"] = parse_figure(words)
+    return replace(STATEMENT, **fields | changes)
 
 
 def compare(a: Statement, b: Statement, tolerance: float | None = None) -> PairComparison:
@@ -89,18 +79,18 @@ def verdict(a: Statement, b: Statement, tolerance: float | None = None) -> tuple
 
 # Dead and missing on a sea route
 
-SEA_2023 = said("A", "3,140", "2023")
+SEA_2023 = claim("A", "3,140", "2023")
 
 
 def test_two_counts_of_one_year_contradict() -> None:
-    pair = compare(SEA_2023, said("B", "3,760", "2023"))
+    pair = compare(SEA_2023, claim("B", "3,760", "2023"))
     assert (pair.verdict, pair.reasons) == (CONTRADICT, (R.disjoint,))
     assert (pair.above, pair.gap, pair.ratio) == ("B: 3,760", 620, 1.197452)
 
 
 def test_rates_per_month_and_per_day_are_not_compared() -> None:
-    monthly = said("A", "about 262", "2023", "rate", per="month")
-    daily = said("A", "8.6", "2023", "rate", per="day")
+    monthly = claim("A", "about 262", "2023", "rate", per="month")
+    daily = claim("A", "8.6", "2023", "rate", per="day")
     assert verdict(monthly, daily) == (NOT_COMPARABLE, (R.rate_differs,))
     assert verdict(monthly, replace(daily, per=None)) == (NOT_COMPARABLE, (R.rate_unstated,))
     assert verdict(replace(monthly, per=None), replace(daily, per=None, source="B")) == (
@@ -111,16 +101,16 @@ def test_rates_per_month_and_per_day_are_not_compared() -> None:
 
 
 def test_a_part_of_the_sea_stands_beside_the_sea_and_outside_of_the_spread() -> None:
-    basin = said("A", "2,300-2,600", "2023", place="central")
+    basin = claim("A", "2,300-2,600", "2023", place="central")
     assert verdict(basin, SEA_2023) == (NO_CONFLICT, (R.part_of_whole,))
-    standing = [position.statement for position in find_positions([basin, SEA_2023, said("B", "3,760", "2023")])]
+    standing = [position.statement for position in find_positions([basin, SEA_2023, claim("B", "3,760", "2023")])]
     found = measure_spread(standing, Question(category="dead", subject="travellers", place="sea"), HIERARCHY)
     assert (found.lower, found.upper, found.sources) == (3140, 3760, 2)
     assert found.left_out == ((basin.id, (R.place_differs,)),)
 
 
 def test_half_a_year_above_its_year_contradicts() -> None:
-    half, year = said("X", "4,200", "2023-01/2023-06"), said("Y", "3,000", "2023")
+    half, year = claim("X", "4,200", "2023-01/2023-06"), claim("Y", "3,000", "2023")
     expected = CONTRADICT, (R.part_of_whole, R.period_within)
     assert verdict(half, year) == expected
     assert verdict(replace(half, aggregation="cumulative", period=parse_period("2023-01-01/2023-06-30")), year) == (
@@ -130,31 +120,34 @@ def test_half_a_year_above_its_year_contradicts() -> None:
 
 
 def test_children_of_a_year_are_no_part_of_everybody_of_half_a_year() -> None:
-    children, everybody = said("A", "3,900", "2023", subject="children"), said("B", "4,200", "2023-01/2023-06")
+    children, everybody = (
+        claim("A", "3,900", "2023", subject="children"),
+        claim("B", "4,200", "2023-01/2023-06"),
+    )
     assert verdict(children, everybody) == (NOT_COMPARABLE, (R.window_differs,))
 
 
 def test_the_wordings_of_one_utterance_are_one_position() -> None:
     year = {"edtf": "2016", "day": "2017-01-06"}
-    relayed = [said("A", words, **year) for words in ("5,096", "about 5,100", "more than 5,000")]
+    relayed = [claim("A", words, **year) for words in ("5,096", "about 5,100", "more than 5,000")]
     (position,) = find_positions(relayed)
     assert position.wordings == ("A: 5,096", "A: about 5,100", "A: more than 5,000")
-    bounds = [said("A", words, **year) for words in ("at least 300", "at least 1,200")]
+    bounds = [claim("A", words, **year) for words in ("at least 300", "at least 1,200")]
     assert len(find_positions(bounds)) == 2
 
 
 def test_a_running_total_over_a_year_is_the_total_for_that_year() -> None:
-    total = said("X", "2,900", "2023-01-01/2023-12-31", "cumulative")
-    assert verdict(total, said("Y", "2,900", "2023-01-01/2023-12-31")) == (AGREE, ())
-    assert verdict(total, said("Y", "2,900", "2023")) == (AGREE, ())
-    assert verdict(total, said("Y", "2,800", "2023")) == (CONTRADICT, (R.disjoint,))
+    total = claim("X", "2,900", "2023-01-01/2023-12-31", "cumulative")
+    assert verdict(total, claim("Y", "2,900", "2023-01-01/2023-12-31")) == (AGREE, ())
+    assert verdict(total, claim("Y", "2,900", "2023")) == (AGREE, ())
+    assert verdict(total, claim("Y", "2,800", "2023")) == (CONTRADICT, (R.disjoint,))
 
 
 def test_the_last_hour_of_a_day_is_the_position_beside_claims_without_an_hour() -> None:
     toll = {"edtf": "2025-03-15", "day": "2025-03-15"}
-    first = said("A", "19", at="2025-03-15T10:00:00+01:00", **toll)
-    last = said("A", "34", at="2025-03-15T18:00:00+01:00", **toll)
-    unknown = said("A", "27", **toll)
+    first = claim("A", "19", at="2025-03-15T10:00:00+01:00", **toll)
+    last = claim("A", "34", at="2025-03-15T18:00:00+01:00", **toll)
+    unknown = claim("A", "27", **toll)
     assert [each.id for each in find_positions([first, last, unknown])] == [unknown.id, last.id]
     assert verdict(last, unknown) == (UNDETERMINED, (R.same_day,))
     updates = [replace(each, said_at=None) for each in (first, last, unknown)]
@@ -166,7 +159,7 @@ def test_the_last_hour_of_a_day_is_the_position_beside_claims_without_an_hour() 
 
 
 def damage(source: str, words: str, unit: str = "EUR", **changes: Any) -> Statement:
-    return said(source, words, "2023-07", category="damage", subject="flood", unit=unit, **changes)
+    return claim(source, words, "2023-07", category="damage", subject="flood", unit=unit, **changes)
 
 
 def test_damage_in_a_region_is_a_part_of_that_in_the_country_only_if_it_adds_up() -> None:
@@ -189,8 +182,8 @@ def test_currencies_are_never_converted() -> None:
 
 
 def test_areas_are_compared_after_conversion() -> None:
-    hectares = said("X", "1,000", "2023-07-01", category="burnt", unit="hectares")
-    acres = said("Y", "2,471", "2023-07-01", category="burnt", unit="acres")
+    hectares = claim("X", "1,000", "2023-07-01", category="burnt", unit="hectares")
+    acres = claim("Y", "2,471", "2023-07-01", category="burnt", unit="acres")
     assert verdict(hectares, acres) == (AGREE, (R.rounded, R.unit_converted))
     assert verdict(hectares, replace(acres, unit="hectares", figure=PrintedFigure("1,100", value=1100))) == (
         CONTRADICT,
@@ -205,7 +198,7 @@ def test_areas_are_compared_after_conversion() -> None:
 def test_shares_and_changes_have_no_parts(proposition: str) -> None:
     def share(source: str, words: str, **changes: Any) -> Statement:
         fields = {"category": "unemployed", "unit": "percent", "proposition": proposition, **changes}
-        return said(source, words, "2023-07-01", "snapshot", **fields)
+        return claim(source, words, "2023-07-01", "snapshot", **fields)
 
     region, country = share("X", "9", place="region"), share("Y", "5", place="country")
     assert verdict(region, country) == (NOT_COMPARABLE, (R.place_differs,))
@@ -216,7 +209,7 @@ def test_shares_and_changes_have_no_parts(proposition: str) -> None:
 def test_a_change_of_what_grows_does_not_add_up_either() -> None:
     def change(source: str, words: str, edtf: str, **changes: Any) -> Statement:
         fields = {"unit": "percent", "proposition": "change", "base": "2022", **changes}
-        return said(source, words, edtf, "cumulative", **fields)
+        return claim(source, words, edtf, "cumulative", **fields)
 
     children = change("X", "40", "2023-01-01/2023-08-31", subject="children")
     everybody = change("Y", "20", "2023-01-01/2023-08-31")
@@ -228,29 +221,29 @@ def test_a_change_of_what_grows_does_not_add_up_either() -> None:
 
 def test_temperatures_and_excess_deaths_have_no_parts() -> None:
     for slug, unit in (("temperature", "celsius"), ("excess-deaths", "persons")):
-        region = said("X", "500", "2023", category=slug, unit=unit, place="region")
-        country = said("Y", "400", "2023", category=slug, unit=unit, place="country")
+        region = claim("X", "500", "2023", category=slug, unit=unit, place="region")
+        country = claim("Y", "400", "2023", category=slug, unit=unit, place="country")
         assert verdict(region, country) == (NOT_COMPARABLE, (R.place_differs,))
 
 
 def test_equal_ratios_agree() -> None:
-    one_in_five = said("X", "1", "2023", proposition="ratio", figure=PrintedFigure("1 in 5", value=1, out_of=5))
-    two_in_ten = said("Y", "2", "2023", proposition="ratio", figure=PrintedFigure("2 in 10", value=2, out_of=10))
+    one_in_five = claim("X", "1", "2023", proposition="ratio", figure=PrintedFigure("1 in 5", value=1, out_of=5))
+    two_in_ten = claim("Y", "2", "2023", proposition="ratio", figure=PrintedFigure("2 in 10", value=2, out_of=10))
     assert verdict(one_in_five, two_in_ten) == (AGREE, ())
 
 
 def test_a_ratio_is_not_compared_with_a_change() -> None:
-    share = said("X", "120", "2023", proposition="ratio", unit="percent", base="2022")
-    change = said("Y", "20", "2023", proposition="change", unit="percent", base="2022")
+    share = claim("X", "120", "2023", proposition="ratio", unit="percent", base="2022")
+    change = claim("Y", "20", "2023", proposition="change", unit="percent", base="2022")
     assert verdict(share, change) == (NOT_COMPARABLE, (R.proposition_differs,))
 
 
 def test_of_which_in_december_stands_beside_its_year() -> None:
-    year, december = said("A", "3,140", "2023"), said("A", "210", "2023-12")
+    year, december = claim("A", "3,140", "2023"), claim("A", "210", "2023-12")
     assert {each.id for each in find_positions([year, december])} == {year.id, december.id}
     assert verdict(year, december) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
-    total = said("A", "1,000,340", "2022-02-24/2025-06-12", "cumulative", "2025-06-12")
-    day = said("A", "1,140", "2025-06-12", "within", "2025-06-12")
+    total = claim("A", "1,000,340", "2022-02-24/2025-06-12", "cumulative", "2025-06-12")
+    day = claim("A", "1,140", "2025-06-12", "within", "2025-06-12")
     assert len(find_positions([total, day])) == 2
     assert verdict(total, day) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
 
@@ -260,15 +253,15 @@ def test_of_which_in_december_stands_beside_its_year() -> None:
 
 def test_three_estimates_of_one_crowd() -> None:
     crowd = {"edtf": "2025-03-15", "aggregation": "snapshot", "day": "2025-03-15", "category": "protesters"}
-    organisers, police = said("O", "up to 800,000", **crowd), said("P", "107,000", **crowd)
-    researchers = said("R", "275,000-325,000", **crowd)
+    organisers, police = claim("O", "up to 800,000", **crowd), claim("P", "107,000", **crowd)
+    researchers = claim("R", "275,000-325,000", **crowd)
     assert verdict(organisers, police) == (NO_CONFLICT, (R.open_end,))
     assert verdict(organisers, researchers) == (NO_CONFLICT, (R.open_end,))
     assert verdict(police, researchers) == (CONTRADICT, (R.disjoint,))
     at_six = replace(police, said_at=datetime.fromisoformat("2025-03-15T18:00:00+01:00"))
     at_ten = replace(researchers, said_at=datetime.fromisoformat("2025-03-15T22:00:00+01:00"))
     assert verdict(at_six, at_ten) == (CONTRADICT, (R.disjoint,))
-    vague = said("V", "hundreds of thousands", **crowd)
+    vague = claim("V", "hundreds of thousands", **crowd)
     assert vague.id not in {each.id for each in find_positions([organisers, police, researchers, vague])}
 
 
@@ -287,30 +280,30 @@ def test_three_estimates_of_one_crowd() -> None:
     ],
 )
 def test_a_printed_number_may_be_rounded(a: str, b: str, expected: tuple[Verdict, tuple[Reason, ...]]) -> None:
-    assert verdict(said("X", a, "2023"), said("Y", b, "2023")) == expected
+    assert verdict(claim("X", a, "2023"), claim("Y", b, "2023")) == expected
 
 
 def test_a_rounded_total_of_a_later_day_does_not_fall() -> None:
-    june = said("X", "1,000,340", "2022-02-24/2025-06-30", "cumulative", "2025-07-06")
-    july = said("Y", "1 million", "2022-02-24/2025-07-31", "cumulative", "2025-08-06")
+    june = claim("X", "1,000,340", "2022-02-24/2025-06-30", "cumulative", "2025-07-06")
+    july = claim("Y", "1 million", "2022-02-24/2025-07-31", "cumulative", "2025-08-06")
     assert verdict(june, july) == (NO_CONFLICT, (R.dates_differ,))
     exact = replace(july, figure=PrintedFigure("1,000,100", value=1_000_100))
     assert verdict(june, exact) == (CONTRADICT, (R.falls,))
 
 
 def test_a_rounded_part_does_not_exceed_its_whole() -> None:
-    part, whole = said("X", "45,280", "2023", place="west"), said("Y", "45,000", "2023")
+    part, whole = claim("X", "45,280", "2023", place="west"), claim("Y", "45,000", "2023")
     assert verdict(part, whole) == (NO_CONFLICT, (R.part_of_whole,))
 
 
 def test_tolls_of_one_day() -> None:
-    at_ten = said("A", "19", "2025-03-15", "within", "2025-03-15", at="2025-03-15T10:00:00+01:00")
-    that_day = said("B", "34", "2025-03-15", "within", "2025-03-15")
+    at_ten = claim("A", "19", "2025-03-15", "within", "2025-03-15", at="2025-03-15T10:00:00+01:00")
+    that_day = claim("B", "34", "2025-03-15", "within", "2025-03-15")
     assert verdict(at_ten, that_day) == (UNDETERMINED, (R.hours_unknown,))
     said_next_day = replace(that_day, date=date(2025, 3, 16))
     assert verdict(at_ten, said_next_day) == (NO_CONFLICT, (R.dates_differ,))
 
 
 def test_equal_totals_to_one_month_are_no_conflict() -> None:
-    one = said("X", "70,000", "2022-02-24/2025-06", "cumulative", "2025-07-06")
+    one = claim("X", "70,000", "2022-02-24/2025-06", "cumulative", "2025-07-06")
     assert verdict(one, replace(one, id="Y", source="Y")) == (NO_CONFLICT, (R.dates_differ,))

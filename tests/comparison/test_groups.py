@@ -17,29 +17,16 @@ from app.comparison.spread import measure_spread
 from app.comparison.statement import Statement
 from app.enums import Reason, Verdict
 from tests.comparison.registers import HIERARCHY, draw_register, registers
+from tests.comparison.statements import STATEMENT
 
 
-def said(**changes: Any) -> Statement:
-    made = Statement(
-        id="1",
-        source="a",
-        category="dead",
-        subject="travellers",
-        place="sea",
-        unit="persons",
-        proposition="quantity",
-        modality="estimate",
-        derivation="own",
-        figure=PrintedFigure("12", value=12),
-        period=parse_period("2023-01-01/2023-06-12"),
-        aggregation="cumulative",
-        date=date(2024, 1, 31),
-    )
-    return replace(made, **changes)
+def claim(**changes: Any) -> Statement:
+    fields: dict[str, Any] = {"period": parse_period("2023-01-01/2023-06-12"), "aggregation": "cumulative"}
+    return replace(STATEMENT, **fields | changes)
 
 
-def key(**changes: Any) -> GroupKey:
-    return group_key_of(said(**changes), HIERARCHY)
+def key_of(**changes: Any) -> GroupKey:
+    return group_key_of(claim(**changes), HIERARCHY)
 
 
 QUESTION = Question(category="dead", subject="travellers", place="sea")
@@ -65,7 +52,7 @@ RATE = {"aggregation": "rate", "per": "day"}
     ],
 )
 def test_like_positions_have_one_key(one: dict[str, Any], two: dict[str, Any]) -> None:
-    assert key(**one) == key(**two)
+    assert key_of(**one) == key_of(**two)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +89,7 @@ def test_like_positions_have_one_key(one: dict[str, Any], two: dict[str, Any]) -
     ],
 )
 def test_unlike_positions_have_different_keys(one: dict[str, Any], two: dict[str, Any]) -> None:
-    assert key(**one) != key(**two)
+    assert key_of(**one) != key_of(**two)
 
 
 @pytest.mark.parametrize(
@@ -117,12 +104,12 @@ def test_unlike_positions_have_different_keys(one: dict[str, Any], two: dict[str
     ],
 )
 def test_what_cannot_be_compared_even_with_its_like_is_a_group_of_its_own(changes: dict[str, Any]) -> None:
-    one, two = said(**changes), said(**changes, id="2", source="b")
+    one, two = claim(**changes), claim(**changes, id="2", source="b")
     assert compare_pair(one, two, HIERARCHY).verdict is Verdict.not_comparable
     assert group_key_of(one, HIERARCHY).only == "1"
     assert group_key_of(one, HIERARCHY) != group_key_of(two, HIERARCHY)
-    assert key().only is None
-    assert key(period=parse_period("2023-01-01/2023-06")).only is None
+    assert key_of().only is None
+    assert key_of(period=parse_period("2023-01-01/2023-06")).only is None
 
 
 @given(registers(8))
@@ -136,16 +123,16 @@ def test_a_position_is_alone_where_it_cannot_be_compared_with_a_copy_of_itself(c
 
 def test_what_no_other_source_can_agree_with_is_a_group_of_its_own() -> None:
     crew = frozenset({"crew"})
-    trend = said(proposition="trend", figure=PrintedFigure("rising"))
-    for claim in (trend, said(includes=crew, excludes=crew), said(category="losses")):
-        assert group_key_of(claim, HIERARCHY).only == "1"
-    assert group_key_of(said(figure=PrintedFigure("dozens")), HIERARCHY).only is None
+    trend = claim(proposition="trend", figure=PrintedFigure("rising"))
+    for alone in (trend, claim(includes=crew, excludes=crew), claim(category="losses")):
+        assert group_key_of(alone, HIERARCHY).only == "1"
+    assert group_key_of(claim(figure=PrintedFigure("dozens")), HIERARCHY).only is None
     # Of what grows, only running totals may end on different days.
     uncertain = {"period": parse_period("2023-01-01/2023-06~")}
-    assert key(**uncertain).only is None
+    assert key_of(**uncertain).only is None
     for changes in ({"category": "crowd"}, {"proposition": "change", "unit": "percent"}, WITHIN, RATE):
-        assert key(**uncertain, **changes).only == "1"
-    assert key(period=parse_period("2023-06"), aggregation="snapshot").only == "1"
+        assert key_of(**uncertain, **changes).only == "1"
+    assert key_of(period=parse_period("2023-06"), aggregation="snapshot").only == "1"
 
 
 def group_ids(*claims: Statement) -> list[str]:
@@ -155,7 +142,7 @@ def group_ids(*claims: Statement) -> list[str]:
 
 
 def total(edtf: str, aggregation: str = "cumulative", **changes: Any) -> Statement:
-    return said(period=parse_period(edtf), aggregation=aggregation, **changes)
+    return claim(period=parse_period(edtf), aggregation=aggregation, **changes)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +151,10 @@ def total(edtf: str, aggregation: str = "cumulative", **changes: Any) -> Stateme
         # A running total over a year, and totals of the year, with the same EDTF and with the same days.
         ([total("2023"), total("2023", "within")], ["0", "10"]),
         ([total("2023-01-01/2023-12-31"), total("2023", "within")], ["0", "10"]),
-        ([total("2023-01-01/2023-12-31"), total("2023", "within"), total("2023", "within")], ["0", "120"]),
+        (
+            [total("2023-01-01/2023-12-31"), total("2023", "within"), total("2023", "within")],
+            ["0", "120"],
+        ),
         # Running totals to other days are compared with the first, and not with the total of the year.
         (
             [total("2023-01-01/2023-12-31"), total("2023-01-01/2023-11-30"), total("2023", "within")],
@@ -222,7 +212,12 @@ def test_a_spread_joins_rates_for_one_period_only() -> None:
 
 
 def test_groups_that_tie_are_ordered_by_stated_scope_then_by_their_fields() -> None:
-    keys = [key(), key(includes=frozenset({"crew"})), key(category="missing"), key(excludes=frozenset({"crew"}))]
+    keys = [
+        key_of(),
+        key_of(includes=frozenset({"crew"})),
+        key_of(category="missing"),
+        key_of(excludes=frozenset({"crew"})),
+    ]
     ordered = sorted(keys, key=lambda each: each.sort_key)
     assert [(each.components, each.includes, each.excludes) for each in ordered] == [
         (("dead",), ("crew",), ()),
@@ -231,8 +226,8 @@ def test_groups_that_tie_are_ordered_by_stated_scope_then_by_their_fields() -> N
         (("missing",), (), ()),
     ]
     assert [each.has_stated_scope for each in ordered] == [True, True, False, False]
-    assert key(base="2022").sort_key > key().sort_key
-    assert len(key().sort_key[1].split("\0")) == len(fields(GroupKey))
+    assert key_of(base="2022").sort_key > key_of().sort_key
+    assert len(key_of().sort_key[1].split("\0")) == len(fields(GroupKey))
 
 
 @given(registers(20))

@@ -1,7 +1,6 @@
 """Figures are compared in one unit, with the width that their wording gives them."""
 
 from dataclasses import replace
-from datetime import date
 from fractions import Fraction
 from typing import Any
 
@@ -9,38 +8,23 @@ import pytest
 
 from app.comparison.figure import Number, NumberInterval, PrintedFigure, validate_figure
 from app.comparison.measure import Fit, Measure, compared_unit, facing_ends, fit, fit_below, measure
-from app.comparison.period import parse_period
 from app.comparison.statement import Statement
-from app.comparison.wording import parse_wording
+from tests.comparison.statements import STATEMENT, parse_figure
 
 JUST_OVER = PrintedFigure("just over", lower=0, lower_inclusive=False, approximate=True)
 
 
-def said(words: str, unit: str = "persons", **changes: Any) -> Statement:
-    read = JUST_OVER if (bound := words.removeprefix("just over ")) != words else parse_wording(words)
-    assert read is not None
-    if bound != words:
-        read = replace(read, as_printed=words, lower=int(bound))
-    made = Statement(
-        id="1",
-        source="a",
-        category="dead",
-        subject="travellers",
-        place="sea",
-        unit=unit,
-        proposition="quantity",
-        modality="estimate",
-        derivation="own",
-        figure=validate_figure(read, "quantity"),
-        period=parse_period("2023"),
-        aggregation="within",
-        date=date(2024, 1, 31),
-    )
-    return replace(made, **changes)
+def claim(words: str, unit: str = "persons", **changes: Any) -> Statement:
+    if (bound := words.removeprefix("just over ")) == words:
+        figure = parse_figure(words)
+    else:
+        figure = validate_figure(replace(JUST_OVER, as_printed=words, lower=int(bound)), "quantity")
+    fields: dict[str, Any] = {"unit": unit, "figure": figure}
+    return replace(STATEMENT, **fields | changes)
 
 
-def measured(words: str, unit: str = "persons", tolerance: float | None = None, **changes: Any) -> Measure:
-    found = measure(said(words, unit, **changes), tolerance)
+def measure_wording(words: str, unit: str = "persons", tolerance: float | None = None, **changes: Any) -> Measure:
+    found = measure(claim(words, unit, **changes), tolerance)
     assert found is not None
     return found
 
@@ -59,7 +43,7 @@ def measured(words: str, unit: str = "persons", tolerance: float | None = None, 
 )
 def test_units_of_one_dimension_are_compared(unit: str, compared: str) -> None:
     assert compared_unit(unit) == compared
-    assert said("5", unit).dimension == compared
+    assert claim("5", unit).dimension == compared
 
 
 @pytest.mark.parametrize(
@@ -76,7 +60,7 @@ def test_units_of_one_dimension_are_compared(unit: str, compared: str) -> None:
     ],
 )
 def test_numbers_are_converted_exactly(words: str, unit: str, interval: NumberInterval) -> None:
-    assert measured(words, unit).interval == interval
+    assert measure_wording(words, unit).interval == interval
 
 
 @pytest.mark.parametrize(
@@ -89,45 +73,47 @@ def test_numbers_are_converted_exactly(words: str, unit: str, interval: NumberIn
     ],
 )
 def test_a_ratio_is_compared_as_its_share(figure: PrintedFigure, value: Number) -> None:
-    found = measure(said("5", figure=figure, proposition="ratio"))
+    found = measure(claim("5", figure=figure, proposition="ratio"))
     assert found is not None
     assert found.value == value
     assert found.interval == NumberInterval(value, value)
-    quantity = measure(said("5", figure=figure))
+    quantity = measure(claim("5", figure=figure))
     assert quantity is not None
     assert quantity.value == figure.value
 
 
 def test_what_has_no_number_has_no_measure() -> None:
-    assert measure(said("dozens")) is None
-    assert measure(said("dozens", "hectares"), 0.1) is None
+    assert measure(claim("dozens")) is None
+    assert measure(claim("dozens", "hectares"), 0.1) is None
 
 
 def test_only_a_plain_number_may_be_rounded() -> None:
-    assert measured("45,000").rounding == NumberInterval(44_500, 45_500, lower_inclusive=False, upper_inclusive=False)
-    assert measured("20").rounding == NumberInterval(19.5, 20.5, lower_inclusive=False, upper_inclusive=False)
+    assert measure_wording("45,000").rounding == NumberInterval(
+        44_500, 45_500, lower_inclusive=False, upper_inclusive=False
+    )
+    assert measure_wording("20").rounding == NumberInterval(19.5, 20.5, lower_inclusive=False, upper_inclusive=False)
     for words in ("about 45,000", "over 45,000", "45,000-50,000"):
-        assert measured(words).plain is None
-        assert measured(words).rounding == measured(words).interval
-    thousand_acres = measured("1,000", "acres")
+        assert measure_wording(words).plain is None
+        assert measure_wording(words).rounding == measure_wording(words).interval
+    thousand_acres = measure_wording("1,000", "acres")
     assert thousand_acres.rounding.width == pytest.approx(404.6856)
     assert thousand_acres.interval.upper == pytest.approx(404.6856)
-    share = measure(said("5", figure=PrintedFigure("1,000 in 5", value=1000, out_of=5), proposition="ratio"))
+    share = measure(claim("5", figure=PrintedFigure("1,000 in 5", value=1000, out_of=5), proposition="ratio"))
     assert share is not None
     assert (share.rounding.lower, share.rounding.upper) == (100, 300)
 
 
 def test_without_a_tolerance_an_approximate_figure_is_soft() -> None:
-    assert measured("about 100").is_soft
-    assert not measured("about 100", tolerance=0.1).is_soft
-    assert not measured("100").is_soft
-    assert measured("about 100", tolerance=0.1).interval == NumberInterval(90, 110)
-    assert measured("about 100", tolerance=0.1).core == NumberInterval(90, 110)
-    assert measured("about 1,000", "acres", 0.5).interval.width == pytest.approx(404.6856)
+    assert measure_wording("about 100").is_soft
+    assert not measure_wording("about 100", tolerance=0.1).is_soft
+    assert not measure_wording("100").is_soft
+    assert measure_wording("about 100", tolerance=0.1).interval == NumberInterval(90, 110)
+    assert measure_wording("about 100", tolerance=0.1).core == NumberInterval(90, 110)
+    assert measure_wording("about 1,000", "acres", 0.5).interval.width == pytest.approx(404.6856)
 
 
 def test_the_certain_part_of_a_near_bound_lies_beside_it() -> None:
-    nearly, just_over = measured("nearly 100"), measured("just over 100")
+    nearly, just_over = measure_wording("nearly 100"), measure_wording("just over 100")
     assert nearly.core.contains(99.99999999999999)
     assert not nearly.core.contains(100)
     assert not nearly.core.contains(99)
@@ -135,7 +121,7 @@ def test_the_certain_part_of_a_near_bound_lies_beside_it() -> None:
     assert not just_over.core.contains(100)
     assert not just_over.core.contains(101)
     for words in ("about 100", "up to 100", "about 60-70"):
-        assert measured(words).core == measured(words).interval
+        assert measure_wording(words).core == measure_wording(words).interval
 
 
 @pytest.mark.parametrize(
@@ -170,7 +156,7 @@ def test_the_certain_part_of_a_near_bound_lies_beside_it() -> None:
     ],
 )
 def test_how_two_figures_fit(a: str, b: str, tolerance: float | None, expected: Fit) -> None:
-    one, two = measured(a, tolerance=tolerance), measured(b, tolerance=tolerance)
+    one, two = measure_wording(a, tolerance=tolerance), measure_wording(b, tolerance=tolerance)
     assert fit(one, two) is fit(two, one) is expected
 
 
@@ -193,7 +179,7 @@ def test_how_two_figures_fit(a: str, b: str, tolerance: float | None, expected: 
     ],
 )
 def test_whether_one_figure_exceeds_another(small: str, large: str, expected: Fit) -> None:
-    assert fit_below(measured(small), measured(large)) is expected
+    assert fit_below(measure_wording(small), measure_wording(large)) is expected
 
 
 def test_the_facing_ends_of_disjoint_intervals() -> None:

@@ -9,35 +9,35 @@ from hypothesis import strategies as st
 from app.comparison.origins import ClaimNode, OriginEdge, OriginRoot, count_independent_origins, find_roots
 
 
-def nodes(*claims: tuple[str, str, str]) -> dict[str, ClaimNode]:
+def make_nodes(*claims: tuple[str, str, str]) -> dict[str, ClaimNode]:
     return {each[0]: ClaimNode(*each) for each in claims}
 
 
-def on(from_claim: str, to_claim: str) -> OriginEdge:
+def edge_to_claim(from_claim: str, to_claim: str) -> OriginEdge:
     return OriginEdge(from_claim, to_claim=to_claim)
 
 
-def on_source(from_claim: str, to_source: str) -> OriginEdge:
+def edge_to_source(from_claim: str, to_source: str) -> OriginEdge:
     return OriginEdge(from_claim, to_source=to_source)
 
 
 def test_a_claim_that_rests_on_nothing_is_its_own_root() -> None:
     for derivation in ("own", "derived", "unknown"):
-        claims = nodes(("a", "kyiv", derivation))
+        claims = make_nodes(("a", "kyiv", derivation))
         assert find_roots("a", claims, []) == (OriginRoot("kyiv", "a", derivation, ("a",)),)
 
 
 def test_ten_outlets_repeating_one_number_have_one_origin() -> None:
-    claims = nodes(("k", "kyiv", "own"), *((f"o{each}", f"outlet-{each}", "unknown") for each in range(10)))
-    edges = [on(f"o{each}", "k") for each in range(10)]
+    claims = make_nodes(("k", "kyiv", "own"), *((f"o{each}", f"outlet-{each}", "unknown") for each in range(10)))
+    edges = [edge_to_claim(f"o{each}", "k") for each in range(10)]
     found = [root for each in range(10) for root in find_roots(f"o{each}", claims, edges)]
     assert {root.claim for root in found} == {"k"}
     assert count_independent_origins(found) == (1, 1)
 
 
 def test_the_british_rest_on_kyiv_and_csis_on_both() -> None:
-    claims = nodes(("csis", "csis", "derived"), ("uk", "uk-mod", "derived"), ("kyiv", "ua-general-staff", "own"))
-    edges = [on("csis", "uk"), on_source("csis", "us-officials"), on("uk", "kyiv")]
+    claims = make_nodes(("csis", "csis", "derived"), ("uk", "uk-mod", "derived"), ("kyiv", "ua-general-staff", "own"))
+    edges = [edge_to_claim("csis", "uk"), edge_to_source("csis", "us-officials"), edge_to_claim("uk", "kyiv")]
     kyiv = OriginRoot("ua-general-staff", "kyiv", "own", ("csis", "uk", "kyiv"))
     american = OriginRoot("us-officials", None, "unknown", ("csis", "source:us-officials"))
     assert find_roots("csis", claims, edges) == (kyiv, american)
@@ -46,9 +46,17 @@ def test_the_british_rest_on_kyiv_and_csis_on_both() -> None:
 
 
 def test_the_shortest_path_is_told_and_then_the_first() -> None:
-    claims = nodes(*((slug, slug, "own") for slug in "abcdez"))
-    edges = [on("a", "z"), on("z", "e"), on("a", "c"), on("c", "d"), on("d", "e"), on("a", "b"), on("b", "e")]
-    edges += [on_source("z", "s"), on_source("c", "s")]
+    claims = make_nodes(*((slug, slug, "own") for slug in "abcdez"))
+    edges = [
+        edge_to_claim("a", "z"),
+        edge_to_claim("z", "e"),
+        edge_to_claim("a", "c"),
+        edge_to_claim("c", "d"),
+        edge_to_claim("d", "e"),
+        edge_to_claim("a", "b"),
+        edge_to_claim("b", "e"),
+    ]
+    edges += [edge_to_source("z", "s"), edge_to_source("c", "s")]
     assert find_roots("a", claims, edges) == (
         OriginRoot("e", "e", "own", ("a", "b", "e")),
         OriginRoot("s", None, "unknown", ("a", "c", "source:s")),
@@ -67,35 +75,53 @@ def test_the_shortest_path_is_told_and_then_the_first() -> None:
     ],
 )
 def test_a_closed_circle_ends_the_walk(derivations: tuple[str, str], expected: list[OriginRoot]) -> None:
-    claims = nodes(("start", "s", "derived"), ("a", "s-a", derivations[0]), ("b", "s-b", derivations[1]))
-    assert list(find_roots("start", claims, [on("start", "b"), on("a", "b"), on("b", "a")])) == expected
+    claims = make_nodes(("start", "s", "derived"), ("a", "s-a", derivations[0]), ("b", "s-b", derivations[1]))
+    assert (
+        list(
+            find_roots("start", claims, [edge_to_claim("start", "b"), edge_to_claim("a", "b"), edge_to_claim("b", "a")])
+        )
+        == expected
+    )
 
 
 def test_who_leads_into_a_circle_is_no_member_of_it() -> None:
-    claims = nodes(("0", "s", "own"), ("1", "t", "own"), ("a", "s-a", "own"), ("b", "s-b", "own"))
-    found = find_roots("0", claims, [on("0", "1"), on("1", "a"), on("a", "b"), on("b", "a")])
+    claims = make_nodes(("0", "s", "own"), ("1", "t", "own"), ("a", "s-a", "own"), ("b", "s-b", "own"))
+    found = find_roots(
+        "0",
+        claims,
+        [edge_to_claim("0", "1"), edge_to_claim("1", "a"), edge_to_claim("a", "b"), edge_to_claim("b", "a")],
+    )
     assert [root.claim for root in found] == ["a", "b"]
 
 
 @pytest.mark.parametrize(("derivation", "told"), [("own", "own"), ("derived", "unknown"), ("unknown", "unknown")])
 def test_a_claim_that_rests_on_itself_is_a_circle(derivation: str, told: str) -> None:
-    claims = nodes(("a", "s", derivation))
-    assert find_roots("a", claims, [on("a", "a")]) == (OriginRoot("s", "a", told, ("a",)),)
+    claims = make_nodes(("a", "s", derivation))
+    assert find_roots("a", claims, [edge_to_claim("a", "a")]) == (OriginRoot("s", "a", told, ("a",)),)
 
 
 def test_a_circle_with_an_exit_is_left_by_it() -> None:
-    claims = nodes(("a", "s-a", "own"), ("b", "s-b", "own"), ("c", "s-c", "own"))
-    circle = [on("a", "b"), on("b", "a"), on("a", "a")]
-    assert find_roots("a", claims, [*circle, on("b", "c")]) == (OriginRoot("s-c", "c", "own", ("a", "b", "c")),)
-    by_source = find_roots("a", claims, [*circle, on_source("b", "x")])
+    claims = make_nodes(("a", "s-a", "own"), ("b", "s-b", "own"), ("c", "s-c", "own"))
+    circle = [edge_to_claim("a", "b"), edge_to_claim("b", "a"), edge_to_claim("a", "a")]
+    assert find_roots("a", claims, [*circle, edge_to_claim("b", "c")]) == (
+        OriginRoot("s-c", "c", "own", ("a", "b", "c")),
+    )
+    by_source = find_roots("a", claims, [*circle, edge_to_source("b", "x")])
     assert by_source == (OriginRoot("x", None, "unknown", ("a", "b", "source:x")),)
 
 
 def test_each_closed_circle_is_found() -> None:
-    claims = nodes(*((slug, f"s-{slug}", "own") for slug in ("start", "a", "b", "c", "d", "leaf")))
-    edges = [on("start", "a"), on("a", "b"), on("b", "a"), on("start", "c"), on("c", "d"), on("d", "c")]
+    claims = make_nodes(*((slug, f"s-{slug}", "own") for slug in ("start", "a", "b", "c", "d", "leaf")))
+    edges = [
+        edge_to_claim("start", "a"),
+        edge_to_claim("a", "b"),
+        edge_to_claim("b", "a"),
+        edge_to_claim("start", "c"),
+        edge_to_claim("c", "d"),
+        edge_to_claim("d", "c"),
+    ]
     assert [root.claim for root in find_roots("start", claims, edges)] == ["a", "b", "c", "d"]
-    assert [root.claim for root in find_roots("start", claims, [*edges, on("start", "leaf")])] == [
+    assert [root.claim for root in find_roots("start", claims, [*edges, edge_to_claim("start", "leaf")])] == [
         "a",
         "b",
         "c",
@@ -105,16 +131,16 @@ def test_each_closed_circle_is_found() -> None:
 
 
 def test_a_basis_that_is_not_there_makes_nobody_independent() -> None:
-    claims = nodes(("a", "s", "own"), ("b", "t", "own"))
-    assert find_roots("a", claims, [on("a", "gone")]) == (OriginRoot("s", "a", "unknown", ("a",)),)
-    assert find_roots("a", claims, [on("a", "gone"), on("a", "b")]) == (
+    claims = make_nodes(("a", "s", "own"), ("b", "t", "own"))
+    assert find_roots("a", claims, [edge_to_claim("a", "gone")]) == (OriginRoot("s", "a", "unknown", ("a",)),)
+    assert find_roots("a", claims, [edge_to_claim("a", "gone"), edge_to_claim("a", "b")]) == (
         OriginRoot("s", "a", "unknown", ("a",)),
         OriginRoot("t", "b", "own", ("a", "b")),
     )
 
 
 def test_an_edge_to_nowhere_says_nothing() -> None:
-    assert find_roots("a", nodes(("a", "s", "own")), [OriginEdge("a")]) == (OriginRoot("s", "a", "own", ("a",)),)
+    assert find_roots("a", make_nodes(("a", "s", "own")), [OriginEdge("a")]) == (OriginRoot("s", "a", "own", ("a",)),)
 
 
 def test_an_unknown_start_is_an_error() -> None:
@@ -133,15 +159,17 @@ def test_a_derived_root_counts_as_unknown() -> None:
 
 
 def test_a_long_chain_is_followed_to_its_end() -> None:
-    claims = nodes(*((f"{each:05}", "s", "own") for each in range(20_000)))
-    edges = [on(f"{each:05}", f"{each + 1:05}") for each in range(19_999)]
+    claims = make_nodes(*((f"{each:05}", "s", "own") for each in range(20_000)))
+    edges = [edge_to_claim(f"{each:05}", f"{each + 1:05}") for each in range(19_999)]
     (root,) = find_roots("00000", claims, edges)
     assert (root.claim, len(root.path)) == ("19999", 20_000)
 
 
 IDS = st.sampled_from("abcdef")
 EDGES = st.lists(
-    st.one_of(st.builds(on, IDS, st.sampled_from("abcdefx")), st.builds(on_source, IDS, st.sampled_from("st"))),
+    st.one_of(
+        st.builds(edge_to_claim, IDS, st.sampled_from("abcdefx")), st.builds(edge_to_source, IDS, st.sampled_from("st"))
+    ),
     max_size=12,
 )
 
@@ -151,7 +179,9 @@ EDGES = st.lists(
 def test_the_order_of_relations_never_matters(
     edges: list[OriginEdge], derivations: list[str], data: st.DataObject
 ) -> None:
-    claims = nodes(*((slug, f"s-{slug}", derivation) for slug, derivation in zip("abcdef", derivations, strict=True)))
+    claims = make_nodes(
+        *((slug, f"s-{slug}", derivation) for slug, derivation in zip("abcdef", derivations, strict=True))
+    )
     found = find_roots("a", claims, edges)
     assert find_roots("a", claims, data.draw(st.permutations(edges))) == found
     assert find_roots("a", dict(reversed(claims.items())), edges) == found
@@ -166,6 +196,6 @@ def test_the_order_of_relations_never_matters(
 
 
 def test_a_source_named_without_a_claim_comes_before_its_claims() -> None:
-    claims = nodes(("x", "outlet", "derived"), ("k", "kyiv", "own"), ("j", "kyiv", "own"))
-    found = find_roots("x", claims, [on("x", "k"), on("x", "j"), on_source("x", "kyiv")])
+    claims = make_nodes(("x", "outlet", "derived"), ("k", "kyiv", "own"), ("j", "kyiv", "own"))
+    found = find_roots("x", claims, [edge_to_claim("x", "k"), edge_to_claim("x", "j"), edge_to_source("x", "kyiv")])
     assert [(root.source, root.claim) for root in found] == [("kyiv", None), ("kyiv", "j"), ("kyiv", "k")]

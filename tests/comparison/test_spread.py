@@ -12,8 +12,8 @@ from app.comparison.period import parse_period
 from app.comparison.question import Question
 from app.comparison.spread import MeasuredSpread, measure_spread
 from app.comparison.statement import Statement
-from app.comparison.wording import parse_wording
 from app.enums import Reason
+from tests.comparison.statements import WAR_STATEMENT, parse_figure
 
 R = Reason
 
@@ -41,37 +41,17 @@ HIERARCHY = Hierarchy(
 QUESTION = Question(category="casualties", subject="russian-forces", place="russia-ukraine-war")
 
 
-def figure(words: str, **changes: Any) -> PrintedFigure:
-    read = parse_wording(words)
-    assert read is not None
-    return replace(read, **changes)
-
-
-def said(id: str, source: str, words: str, end: str = "2025-06-12", **changes: Any) -> Statement:  # noqa: A002 - the field's name
-    made = Statement(
-        id=id,
-        source=source,
-        category="casualties",
-        subject="russian-forces",
-        place="russia-ukraine-war",
-        unit="persons",
-        proposition="quantity",
-        modality="estimate",
-        derivation="own",
-        figure=figure(words),
-        period=parse_period(f"2022-02-24/{end}"),
-        aggregation="cumulative",
-        date=date(2025, 7, 31),
-    )
-    return replace(made, **changes)
+def claim(id: str, source: str, words: str, end: str = "2025-06-12", **changes: Any) -> Statement:  # noqa: A002 - the field's name
+    fields: dict[str, Any] = {"figure": parse_figure(words), "period": parse_period(f"2022-02-24/{end}")}
+    return replace(WAR_STATEMENT, id=id, source=source, **fields | changes)
 
 
 def test_the_spread_is_made_of_stated_numbers() -> None:
     standing = [
-        said("1", "kyiv", "about 1,000,340"),
-        said("2", "london", "nearly 950,000"),
-        said("3", "csis", "over 400,000", "2025-06-01"),
-        said("4", "kyiv", "500,000-600,000", "2025-06-11", modality="count"),
+        claim("1", "kyiv", "about 1,000,340"),
+        claim("2", "london", "nearly 950,000"),
+        claim("3", "csis", "over 400,000", "2025-06-01"),
+        claim("4", "kyiv", "500,000-600,000", "2025-06-11", modality="count"),
     ]
     assert measure_spread(standing, QUESTION, HIERARCHY) == MeasuredSpread(
         400000, 1000340, 2.50085, "persons", 3, open_lower=True, open_upper=True, left_out=()
@@ -79,38 +59,53 @@ def test_the_spread_is_made_of_stated_numbers() -> None:
 
 
 def test_the_spread_of_one_source_has_no_ratio() -> None:
-    standing = [said("1", "kyiv", "1,000"), said("4", "kyiv", "500-600", "2025-06-11", modality="count")]
+    standing = [
+        claim("1", "kyiv", "1,000"),
+        claim("4", "kyiv", "500-600", "2025-06-11", modality="count"),
+    ]
     assert measure_spread(standing, QUESTION, HIERARCHY) == MeasuredSpread(
         500, 1000, None, "persons", 1, open_lower=False, open_upper=False, left_out=()
     )
 
 
 def test_the_best_estimate_of_an_open_range_counts() -> None:
-    open_range = said("1", "kyiv", "0", figure=PrintedFigure("at most 50, perhaps 7", value=7, upper=50))
-    found = measure_spread([open_range, said("2", "london", "at least 20")], QUESTION, HIERARCHY)
+    open_range = claim("1", "kyiv", "0", figure=PrintedFigure("at most 50, perhaps 7", value=7, upper=50))
+    found = measure_spread([open_range, claim("2", "london", "at least 20")], QUESTION, HIERARCHY)
     assert (found.lower, found.upper, found.ratio) == (7, 50, 7.142857)
     assert (found.open_lower, found.open_upper) == (True, True)
 
 
 def test_every_position_that_is_left_out_is_named_with_its_reasons() -> None:
-    counted = [said("00", "kyiv", "1,000"), said("000", "london", "900")]
+    counted = [claim("00", "kyiv", "1,000"), claim("000", "london", "900")]
     strays: dict[str, tuple[Statement, tuple[Reason, ...]]] = {
-        "01": (said("01", "a", "5", category="killed"), (R.components_differ,)),
-        "02": (said("02", "a", "5", subject="wagner"), (R.subject_differs,)),
-        "03": (said("03", "a", "5", place="syria"), (R.place_differs,)),
-        "04": (said("04", "a", "5", aggregation="rate", per="day"), (R.aggregation_differs,)),
-        "05": (said("05", "a", "5", includes=frozenset({"wagner"})), (R.scope_differs,)),
-        "06": (said("06", "a", "5", modality="forecast"), (R.modality_differs,)),
-        "07": (said("07", "a", "5 of 10"), (R.base_differs,)),
-        "09": (said("09", "a", "5", "2025-05-11"), (R.dates_differ,)),
-        "10": (said("10", "a", "5", "..", date=None), (R.window_unknown,)),
-        "11": (said("11", "a", "5", unit="vehicles", category="tanks"), (R.unit_differs, R.components_differ)),
-        "12": (said("12", "a", "5", category="losses"), (R.components_differ, R.components_unstated)),
-        "13": (said("13", "a", "5", excludes=frozenset({"wagner"})), (R.scope_differs,)),
-        "14": (said("14", "a", "5", place="kursk-oblast", subject="wagner"), (R.subject_differs, R.place_differs)),
-        "15": (replace(said("15", "a", "5"), period=parse_period("2023-01-01/2025-06-12")), (R.window_differs,)),
-        "16": (said("16", "a", "5", aggregation="within", end="2025-06-11"), (R.window_differs,)),
-        "17": (said("17", "a", "5", proposition="change", base="2021"), (R.proposition_differs, R.base_differs)),
+        "01": (claim("01", "a", "5", category="killed"), (R.components_differ,)),
+        "02": (claim("02", "a", "5", subject="wagner"), (R.subject_differs,)),
+        "03": (claim("03", "a", "5", place="syria"), (R.place_differs,)),
+        "04": (claim("04", "a", "5", aggregation="rate", per="day"), (R.aggregation_differs,)),
+        "05": (claim("05", "a", "5", includes=frozenset({"wagner"})), (R.scope_differs,)),
+        "06": (claim("06", "a", "5", modality="forecast"), (R.modality_differs,)),
+        "07": (claim("07", "a", "5 of 10"), (R.base_differs,)),
+        "09": (claim("09", "a", "5", "2025-05-11"), (R.dates_differ,)),
+        "10": (claim("10", "a", "5", "..", date=None), (R.window_unknown,)),
+        "11": (
+            claim("11", "a", "5", unit="vehicles", category="tanks"),
+            (R.unit_differs, R.components_differ),
+        ),
+        "12": (claim("12", "a", "5", category="losses"), (R.components_differ, R.components_unstated)),
+        "13": (claim("13", "a", "5", excludes=frozenset({"wagner"})), (R.scope_differs,)),
+        "14": (
+            claim("14", "a", "5", place="kursk-oblast", subject="wagner"),
+            (R.subject_differs, R.place_differs),
+        ),
+        "15": (
+            replace(claim("15", "a", "5"), period=parse_period("2023-01-01/2025-06-12")),
+            (R.window_differs,),
+        ),
+        "16": (claim("16", "a", "5", aggregation="within", end="2025-06-11"), (R.window_differs,)),
+        "17": (
+            claim("17", "a", "5", proposition="change", base="2021"),
+            (R.proposition_differs, R.base_differs),
+        ),
     }
     standing = [*counted, *(statement for statement, _ in strays.values())]
     found = measure_spread(standing, QUESTION, HIERARCHY)
@@ -122,11 +117,11 @@ def test_every_position_that_is_left_out_is_named_with_its_reasons() -> None:
 
 
 def test_the_window_is_counted_in_days_before_the_newest_end() -> None:
-    standing = [said("1", "kyiv", "1,000"), said("2", "london", "900", "2025-05-12")]
+    standing = [claim("1", "kyiv", "1,000"), claim("2", "london", "900", "2025-05-12")]
     assert measure_spread(standing, QUESTION, HIERARCHY).sources == 2
     assert measure_spread(standing, QUESTION, HIERARCHY, window=30).left_out == (("2", (R.dates_differ,)),)
     # The earliest day that an end can mean counts.
-    month = said("2", "london", "900", "2025-05")
+    month = claim("2", "london", "900", "2025-05")
     assert measure_spread([standing[0], month], QUESTION, HIERARCHY, window=41).left_out == (("2", (R.dates_differ,)),)
     assert measure_spread([standing[0], month], QUESTION, HIERARCHY, window=42).sources == 2
 
@@ -134,9 +129,9 @@ def test_the_window_is_counted_in_days_before_the_newest_end() -> None:
 def test_what_can_fall_has_one_end() -> None:
     question = replace(QUESTION, category="balance")
     standing = [
-        said("1", "kyiv", "10", category="balance"),
-        said("2", "london", "9", "2025-06-11", category="balance"),
-        said("3", "csis", "12", category="balance"),
+        claim("1", "kyiv", "10", category="balance"),
+        claim("2", "london", "9", "2025-06-11", category="balance"),
+        claim("3", "csis", "12", category="balance"),
     ]
     found = measure_spread(standing, question, HIERARCHY)
     assert (found.lower, found.upper, found.sources) == (10, 12, 2)
@@ -147,30 +142,36 @@ def test_categories_with_the_same_atoms_have_a_window_only_if_all_can_only_grow(
     sum_of_estimates = category("killed-and-wounded", "wounded", "killed", grows=False)
     hierarchy = replace(HIERARCHY, categories={**HIERARCHY.categories, sum_of_estimates.slug: sum_of_estimates})
     newest, earlier = (
-        said("1", "kyiv", "1,000"),
-        said("2", "london", "900", "2025-06-11", category=sum_of_estimates.slug),
+        claim("1", "kyiv", "1,000"),
+        claim("2", "london", "900", "2025-06-11", category=sum_of_estimates.slug),
     )
     assert measure_spread([newest, earlier], QUESTION, HIERARCHY).sources == 2
     assert measure_spread([newest, earlier], QUESTION, hierarchy).left_out == (("2", (R.dates_differ,)),)
 
 
 def test_of_groups_with_uncertain_ends_the_earliest_day_decides_which_is_newest() -> None:
-    on_a_day = said("1", "kyiv", "1,000", period=parse_period("2025-06-02"), aggregation="snapshot")
-    in_a_month = said("2", "london", "900", period=parse_period("2025-06"), aggregation="snapshot")
+    on_a_day = claim("1", "kyiv", "1,000", period=parse_period("2025-06-02"), aggregation="snapshot")
+    in_a_month = claim("2", "london", "900", period=parse_period("2025-06"), aggregation="snapshot")
     found = measure_spread([on_a_day, in_a_month], QUESTION, HIERARCHY)
     assert (found.lower, found.left_out) == (1000, (("2", (R.window_differs,)),))
 
 
 def test_the_group_with_the_most_sources_is_taken_then_the_one_with_the_newest_end() -> None:
     start, later = parse_period("2022-02-24/2025-06-12"), parse_period("2024-01-01/2025-07-12")
-    one = [said("1", "kyiv", "1,000", period=start), said("2", "london", "900", period=start)]
-    two = [said("3", "csis", "70", period=later), said("4", "csis", "80", period=later, modality="count")]
+    one = [claim("1", "kyiv", "1,000", period=start), claim("2", "london", "900", period=start)]
+    two = [
+        claim("3", "csis", "70", period=later),
+        claim("4", "csis", "80", period=later, modality="count"),
+    ]
     assert measure_spread(one + two, QUESTION, HIERARCHY).upper == 1000
-    assert measure_spread([*one, *two, said("5", "a", "60", period=later)], QUESTION, HIERARCHY).upper == 80
+    assert measure_spread([*one, *two, claim("5", "a", "60", period=later)], QUESTION, HIERARCHY).upper == 80
     # The newest end of a group counts, not its oldest.
-    older = [said("6", "kyiv", "50", "2025-05-20", excludes=frozenset({"wagner"})), said("7", "b", "50", "2025-05-20")]
+    older = [
+        claim("6", "kyiv", "50", "2025-05-20", excludes=frozenset({"wagner"})),
+        claim("7", "b", "50", "2025-05-20"),
+    ]
     older[1] = replace(older[1], excludes=frozenset({"wagner"}))
-    spread_out = [one[0], said("8", "london", "900", "2025-05-12")]
+    spread_out = [one[0], claim("8", "london", "900", "2025-05-12")]
     assert measure_spread(spread_out + older, QUESTION, HIERARCHY).upper == 1000
     scoped = [replace(each, id=f"s{each.id}", includes=frozenset({"wagner"})) for each in one]
     found = measure_spread(one + scoped, QUESTION, HIERARCHY)
@@ -178,27 +179,39 @@ def test_the_group_with_the_most_sources_is_taken_then_the_one_with_the_newest_e
 
 
 def test_the_same_atoms_are_one_category() -> None:
-    standing = [said("1", "kyiv", "1,000"), said("2", "london", "900", category="killed-and-wounded")]
+    standing = [
+        claim("1", "kyiv", "1,000"),
+        claim("2", "london", "900", category="killed-and-wounded"),
+    ]
     assert measure_spread(standing, QUESTION, HIERARCHY).sources == 2
 
 
 def test_without_a_subject_or_place_in_the_question_the_groups_still_have_one() -> None:
-    standing = [said("1", "kyiv", "1,000"), said("2", "kyiv", "900", subject="wagner", place="syria")]
+    standing = [
+        claim("1", "kyiv", "1,000"),
+        claim("2", "kyiv", "900", subject="wagner", place="syria"),
+    ]
     found = measure_spread(standing, Question(category="casualties"), HIERARCHY)
     assert (found.lower, found.upper) == (1000, 1000)
     assert found.left_out == (("2", (R.subject_differs, R.place_differs)),)
 
 
 def test_what_no_source_can_be_compared_on_is_joined_with_nothing() -> None:
-    losses = [said("1", "kyiv", "1,000", category="losses"), said("2", "london", "900", category="losses")]
+    losses = [
+        claim("1", "kyiv", "1,000", category="losses"),
+        claim("2", "london", "900", category="losses"),
+    ]
     found = measure_spread(losses, replace(QUESTION, category="losses"), HIERARCHY)
     assert (found.sources, found.left_out) == (1, (("2", (R.components_unstated,)),))
-    rates = [said("1", "kyiv", "10", aggregation="rate"), said("2", "london", "9", aggregation="rate")]
+    rates = [
+        claim("1", "kyiv", "10", aggregation="rate"),
+        claim("2", "london", "9", aggregation="rate"),
+    ]
     found = measure_spread(rates, QUESTION, HIERARCHY)
     assert (found.sources, found.left_out) == (1, (("2", (R.rate_unstated,)),))
 
 
-@pytest.mark.parametrize("standing", [[], [said("1", "kyiv", "5", category="killed")]])
+@pytest.mark.parametrize("standing", [[], [claim("1", "kyiv", "5", category="killed")]])
 def test_without_positions_on_the_question_there_is_no_spread(standing: list[Statement]) -> None:
     found = measure_spread(standing, QUESTION, HIERARCHY)
     assert (found.lower, found.upper, found.ratio, found.unit, found.sources) == (None, None, None, None, 0)
@@ -207,7 +220,7 @@ def test_without_positions_on_the_question_there_is_no_spread(standing: list[Sta
 
 
 def test_a_spread_that_is_not_positive_has_no_ratio() -> None:
-    assert measure_spread([said("1", "kyiv", "0"), said("2", "london", "5")], QUESTION, HIERARCHY).ratio is None
+    assert measure_spread([claim("1", "kyiv", "0"), claim("2", "london", "5")], QUESTION, HIERARCHY).ratio is None
 
 
 # Units
@@ -215,7 +228,7 @@ def test_a_spread_that_is_not_positive_has_no_ratio() -> None:
 
 def burnt(id: str, source: str, words: str, unit: str, **changes: Any) -> Statement:  # noqa: A002 - the field's name
     day = changes.pop("date", date(2025, 7, 31))
-    return replace(said(id, source, words), category="burnt", unit=unit, date=day, **changes)
+    return replace(claim(id, source, words), category="burnt", unit=unit, date=day, **changes)
 
 
 def test_numbers_are_given_in_the_unit_that_was_named_first() -> None:
@@ -247,7 +260,7 @@ def test_numbers_in_the_base_unit_and_shares_are_plain_numbers() -> None:
     assert [type(number) for number in (found.lower, found.upper)] == [int, int]
 
     def share(id: str, source: str, value: int, out_of: int) -> Statement:  # noqa: A002 - the field's name
-        return said(id, source, "5", proposition="ratio", figure=PrintedFigure("x", value=value, out_of=out_of))
+        return claim(id, source, "5", proposition="ratio", figure=PrintedFigure("x", value=value, out_of=out_of))
 
     for standing in ([share("1", "a", 5, 1), share("2", "b", 1, 5)], [share("1", "a", 1, 5), share("2", "b", 5, 1)]):
         found = measure_spread(standing, QUESTION, HIERARCHY)
@@ -256,7 +269,7 @@ def test_numbers_in_the_base_unit_and_shares_are_plain_numbers() -> None:
 
 
 def test_a_window_reaches_back_from_the_newest_end_of_the_group_only() -> None:
-    newest = said("3", "a", "5", category="killed", end="2025-07-12")
-    standing = [said("1", "kyiv", "1,000"), said("2", "london", "900", "2025-05-12"), newest]
+    newest = claim("3", "a", "5", category="killed", end="2025-07-12")
+    standing = [claim("1", "kyiv", "1,000"), claim("2", "london", "900", "2025-05-12"), newest]
     found = measure_spread(standing, QUESTION, HIERARCHY, window=31)
     assert (found.sources, [id_ for id_, _ in found.left_out]) == (2, ["3"])

@@ -14,8 +14,8 @@ from app.comparison.hierarchy import CategoryNode, Containment, Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison, compare_statements, ratio_of, sort_reasons
-from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
+from tests.comparison.statements import WAR_STATEMENT, parse_figure
 from tests.strategies import try_examples
 
 AGREE, NO_CONFLICT, CONTRADICT = Verdict.agree, Verdict.no_conflict, Verdict.contradict
@@ -43,7 +43,7 @@ CATEGORIES = [
     category("killed-and-wounded", "wounded", "killed"),
     CategoryNode("losses", None, None, non_decreasing=True, unit="persons"),
 ]
-SCHEME = Hierarchy(
+HIERARCHY = Hierarchy(
     {each.slug: each for each in CATEGORIES},
     subjects={"wagner": ("russian-forces",)},
     places={"kursk-oblast": ("russia-ukraine-war",)},
@@ -52,34 +52,14 @@ WAR = "2022-02-24/2025-06-12"
 AFTERWARDS = date(2025, 8, 31)
 
 
-def figure(words: str, **changes: Any) -> PrintedFigure:
-    read = parse_wording(words)
-    assert read is not None
-    return validate_figure(replace(read, **changes), "quantity")
-
-
-def said(words: str = "100", edtf: str = WAR, id: str = "x", **changes: Any) -> Statement:  # noqa: A002 - the field's name
-    made = Statement(
-        id=id,
-        source=f"source-{id}",
-        category="killed",
-        subject="russian-forces",
-        place="russia-ukraine-war",
-        unit="persons",
-        proposition="quantity",
-        modality="estimate",
-        derivation="own",
-        figure=figure(words),
-        period=parse_period(edtf),
-        aggregation="cumulative",
-        date=AFTERWARDS,
-    )
-    return replace(made, **changes)
+def claim(words: str = "100", edtf: str = WAR, id: str = "x", **changes: Any) -> Statement:  # noqa: A002 - the field's name
+    fields: dict[str, Any] = {"id": id, "source": f"source-{id}", "category": "killed", "period": parse_period(edtf)}
+    return replace(WAR_STATEMENT, **fields | {"figure": parse_figure(words)} | changes)
 
 
 def verdict(a: Statement, b: Statement, tolerance: float | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
     """The verdict, which must not depend on who is named first."""
-    pair, mirrored = compare_statements(a, b, SCHEME, tolerance), compare_statements(b, a, SCHEME, tolerance)
+    pair, mirrored = compare_statements(a, b, HIERARCHY, tolerance), compare_statements(b, a, HIERARCHY, tolerance)
     assert replace(pair, a=mirrored.a, b=mirrored.b) == mirrored
     assert (pair.a, pair.b) == (a.id, b.id)
     return pair.verdict, pair.reasons
@@ -97,7 +77,7 @@ PEAK = PrintedFigure("the heaviest losses")
         ({"place": "syria"}, (R.place_differs,)),
         ({"unit": "vehicles"}, (R.unit_differs,)),
         ({"base": "usd-2024"}, (R.base_differs,)),
-        ({"figure": figure("12 of the 100")}, (R.base_differs,)),
+        ({"figure": parse_figure("12 of the 100")}, (R.base_differs,)),
         ({"modality": "forecast"}, (R.modality_differs,)),
         ({"aggregation": "snapshot"}, (R.aggregation_differs,)),
         ({"period": parse_period("2021-01-01/2024-12-31")}, (R.window_differs,)),
@@ -124,54 +104,60 @@ PEAK = PrintedFigure("the heaviest losses")
 def test_unlike_things_are_not_compared_and_every_reason_is_told(
     changes: dict[str, Any], reasons: tuple[Reason, ...]
 ) -> None:
-    assert verdict(said(), said(**changes)) == (NOT_COMPARABLE, reasons)
-    pair = compare_statements(said(), said(**changes), SCHEME)
+    assert verdict(claim(), claim(**changes)) == (NOT_COMPARABLE, reasons)
+    pair = compare_statements(claim(), claim(**changes), HIERARCHY)
     assert (pair.ratio, pair.gap) == (None, None)
 
 
 def test_unstated_components_are_not_comparable_even_with_themselves() -> None:
-    losses = said(category="losses")
+    losses = claim(category="losses")
     assert verdict(losses, losses) == (NOT_COMPARABLE, (R.components_unstated,))
 
 
 def test_counts_estimates_and_allegations_are_one_class() -> None:
-    assert verdict(said(modality="count"), said(modality="allegation")) == (AGREE, ())
-    assert verdict(said(modality="forecast"), said(modality="forecast")) == (AGREE, ())
+    assert verdict(claim(modality="count"), claim(modality="allegation")) == (AGREE, ())
+    assert verdict(claim(modality="forecast"), claim(modality="forecast")) == (AGREE, ())
 
 
 def test_a_running_total_and_a_total_for_the_same_period_are_the_same() -> None:
-    within = said(aggregation="within")
-    assert verdict(said(), within) == (AGREE, ())
-    assert verdict(said(), replace(within, figure=figure("200"))) == (CONTRADICT, (R.disjoint,))
+    within = claim(aggregation="within")
+    assert verdict(claim(), within) == (AGREE, ())
+    assert verdict(claim(), replace(within, figure=parse_figure("200"))) == (CONTRADICT, (R.disjoint,))
     ongoing = parse_period("2022-02-24/..")
-    assert verdict(said(period=ongoing), replace(within, period=ongoing)) == (AGREE, ())
+    assert verdict(claim(period=ongoing), replace(within, period=ongoing)) == (AGREE, ())
     # The same text: "2025-06" is the whole month for both. Alone, a running total may end on any day of the month.
-    month = said(edtf="2025-06")
+    month = claim(edtf="2025-06")
     assert verdict(month, replace(month, aggregation="within")) == (AGREE, ())
     assert verdict(month, month) == (NOT_COMPARABLE, (R.window_differs,))
 
 
 def test_a_running_total_and_a_total_for_a_longer_period_are_part_and_whole() -> None:
-    shorter = said("90", "2022-02-24/2025-06-11", aggregation="within")
-    assert verdict(shorter, said()) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
-    assert verdict(replace(shorter, figure=figure("200")), said()) == (CONTRADICT, (R.part_of_whole, R.period_within))
+    shorter = claim("90", "2022-02-24/2025-06-11", aggregation="within")
+    assert verdict(shorter, claim()) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
+    assert verdict(replace(shorter, figure=parse_figure("200")), claim()) == (
+        CONTRADICT,
+        (R.part_of_whole, R.period_within),
+    )
 
 
 def test_a_start_that_may_be_another_day_leaves_a_contradiction_undetermined() -> None:
-    month = said("100", "2022-02/2025-06-12")
-    assert verdict(said("110"), month) == (UNDETERMINED, (R.start_uncertain,))
-    assert verdict(said("100"), month) == (NOT_COMPARABLE, (R.window_differs,))
-    earlier = said("100", "2021-02/2025-06-12")
-    assert verdict(said("100"), earlier) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
+    month = claim("100", "2022-02/2025-06-12")
+    assert verdict(claim("110"), month) == (UNDETERMINED, (R.start_uncertain,))
+    assert verdict(claim("100"), month) == (NOT_COMPARABLE, (R.window_differs,))
+    earlier = claim("100", "2021-02/2025-06-12")
+    assert verdict(claim("100"), earlier) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
 
 
 def test_running_totals_that_may_start_on_one_day_are_never_part_and_whole() -> None:
     """One starts on the last day that the other can start on, and ends before it."""
-    later = said("100", "2022-02-28/2025-06-10")
-    assert verdict(later, said("120", "2022-02/2025-06-12"))[1] == (R.window_differs,)
+    later = claim("100", "2022-02-28/2025-06-10")
+    assert verdict(later, claim("120", "2022-02/2025-06-12"))[1] == (R.window_differs,)
     # A total for a period can lie within a running total that may start with it.
     within = replace(later, aggregation="within")
-    assert verdict(within, said("120", "2022-02/2025-06-12")) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
+    assert verdict(within, claim("120", "2022-02/2025-06-12")) == (
+        NO_CONFLICT,
+        (R.part_of_whole, R.period_within),
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,18 +165,21 @@ def test_running_totals_that_may_start_on_one_day_are_never_part_and_whole() -> 
     [("2023-02-01~/2023-03-31", "2023-02-01/2023-12-31"), ("2023-02-01/2023-06-11", "2023-01-01/2023-06-11~")],
 )
 def test_a_period_lies_within_another_only_if_it_does_on_every_day_that_they_can_mean(part: str, whole: str) -> None:
-    one, two = (said("100", edtf, aggregation="within") for edtf in (part, whole))
+    one, two = (claim("100", edtf, aggregation="within") for edtf in (part, whole))
     assert verdict(one, two)[1] == (R.window_differs,)
-    certain = [said("100", edtf.replace("~", ""), aggregation="within") for edtf in (part, whole)]
+    certain = [claim("100", edtf.replace("~", ""), aggregation="within") for edtf in (part, whole)]
     within = replace(certain[0], period=parse_period("2023-02-02/2023-03-31"))
     assert verdict(within, certain[1])[1] == (R.part_of_whole, R.period_within)
 
 
 def test_figures_against_one_base_are_compared() -> None:
-    one, two = figure("12 of the 100"), figure("20 of the 200")
-    assert verdict(said(figure=one), said(figure=two)) == (NOT_COMPARABLE, (R.base_differs,))
-    assert verdict(said(figure=one), said(figure=figure("20 of the 100"))) == (CONTRADICT, (R.disjoint,))
-    assert verdict(said("5", base="usd-2024"), said("5", base="usd-2024")) == (AGREE, ())
+    one, two = parse_figure("12 of the 100"), parse_figure("20 of the 200")
+    assert verdict(claim(figure=one), claim(figure=two)) == (NOT_COMPARABLE, (R.base_differs,))
+    assert verdict(claim(figure=one), claim(figure=parse_figure("20 of the 100"))) == (
+        CONTRADICT,
+        (R.disjoint,),
+    )
+    assert verdict(claim("5", base="usd-2024"), claim("5", base="usd-2024")) == (AGREE, ())
 
 
 # Scope
@@ -221,25 +210,28 @@ def test_scopes_are_read_for_each_named_subject(
     *,
     is_unstated: bool,
 ) -> None:
-    one, two = said(includes=a[0], excludes=a[1]), said(includes=b[0], excludes=b[1])
+    one, two = claim(includes=a[0], excludes=a[1]), claim(includes=b[0], excludes=b[1])
     assert relate_scopes(one, two) == (relation, is_unstated)
 
 
 def test_an_unstated_scope_cannot_contradict() -> None:
-    stated = said(includes=WAGNER)
-    assert verdict(stated, said()) == (AGREE, (R.scope_unstated,))
-    assert verdict(stated, said("200")) == (UNDETERMINED, (R.scope_unstated,))
-    assert verdict(stated, said("about 200")) == (UNDETERMINED, (R.scope_unstated, R.approximate))
-    earlier = said("200", "2022-02-24/2025-06-01")
+    stated = claim(includes=WAGNER)
+    assert verdict(stated, claim()) == (AGREE, (R.scope_unstated,))
+    assert verdict(stated, claim("200")) == (UNDETERMINED, (R.scope_unstated,))
+    assert verdict(stated, claim("about 200")) == (UNDETERMINED, (R.scope_unstated, R.approximate))
+    earlier = claim("200", "2022-02-24/2025-06-01")
     assert verdict(stated, earlier) == (UNDETERMINED, (R.scope_unstated,))
 
 
 def test_a_scope_that_leaves_out_what_another_counts_is_a_part_of_it() -> None:
-    without, including = said("5", excludes=WAGNER), said("9", includes=WAGNER)
+    without, including = claim("5", excludes=WAGNER), claim("9", includes=WAGNER)
     assert verdict(without, including) == (NO_CONFLICT, (R.part_of_whole,))
-    assert verdict(replace(without, figure=figure("15")), including) == (CONTRADICT, (R.part_of_whole,))
-    assert verdict(said("5", includes=WAGNER), said("9", includes=WAGNER | DPR)) == (UNDETERMINED, (R.scope_unstated,))
-    crossed = said(includes=WAGNER, excludes=DPR), said(includes=DPR, excludes=WAGNER)
+    assert verdict(replace(without, figure=parse_figure("15")), including) == (CONTRADICT, (R.part_of_whole,))
+    assert verdict(claim("5", includes=WAGNER), claim("9", includes=WAGNER | DPR)) == (
+        UNDETERMINED,
+        (R.scope_unstated,),
+    )
+    crossed = claim(includes=WAGNER, excludes=DPR), claim(includes=DPR, excludes=WAGNER)
     assert verdict(*crossed) == (NOT_COMPARABLE, (R.scope_differs,))
 
 
@@ -256,29 +248,29 @@ def test_a_scope_that_leaves_out_what_another_counts_is_a_part_of_it() -> None:
     ],
 )
 def test_a_part_can_only_be_too_large(part: dict[str, Any]) -> None:
-    assert verdict(said("90", **part), said("100")) == (NO_CONFLICT, (R.part_of_whole,))
-    assert verdict(said("110", **part), said("100")) == (CONTRADICT, (R.part_of_whole,))
-    assert verdict(said("at least 110", **part), said("100")) == (CONTRADICT, (R.part_of_whole,))
-    assert verdict(said("up to 110", **part), said("100")) == (NO_CONFLICT, (R.part_of_whole,))
-    assert verdict(said("110", **part), said("over 100")) == (NO_CONFLICT, (R.part_of_whole,))
-    pair = compare_statements(said("110", id="part", **part), said("100"), SCHEME)
+    assert verdict(claim("90", **part), claim("100")) == (NO_CONFLICT, (R.part_of_whole,))
+    assert verdict(claim("110", **part), claim("100")) == (CONTRADICT, (R.part_of_whole,))
+    assert verdict(claim("at least 110", **part), claim("100")) == (CONTRADICT, (R.part_of_whole,))
+    assert verdict(claim("up to 110", **part), claim("100")) == (NO_CONFLICT, (R.part_of_whole,))
+    assert verdict(claim("110", **part), claim("over 100")) == (NO_CONFLICT, (R.part_of_whole,))
+    pair = compare_statements(claim("110", id="part", **part), claim("100"), HIERARCHY)
     assert (pair.ratio, pair.gap, pair.above) == (1.1, 10, "part")
-    pair = compare_statements(said("90", **part), said("100"), SCHEME)
+    pair = compare_statements(claim("90", **part), claim("100"), HIERARCHY)
     assert (pair.ratio, pair.gap, pair.above) == (None, None, None)
 
 
 def test_dimensions_that_narrow_in_different_ways_are_not_compared() -> None:
-    mixed = said(category="killed-named"), said(subject="wagner")
+    mixed = claim(category="killed-named"), claim(subject="wagner")
     assert verdict(*mixed) == (NOT_COMPARABLE, (R.subject_differs, R.components_differ))
-    apart = said(category="killed-named"), said(place="syria")
+    apart = claim(category="killed-named"), claim(place="syria")
     assert verdict(*apart) == (NOT_COMPARABLE, (R.place_differs, R.components_differ))
 
 
 def test_a_part_of_an_earlier_day_counts_only_for_what_grows() -> None:
     early, late = "2022-02-24/2025-06-01", WAR
-    part, whole = said("110", early, category="killed-named"), said("100", late)
+    part, whole = claim("110", early, category="killed-named"), claim("100", late)
     assert verdict(part, whole) == (CONTRADICT, (R.part_of_whole,))
-    smaller = replace(part, figure=figure("90"))
+    smaller = replace(part, figure=parse_figure("90"))
     assert verdict(smaller, whole) == (NO_CONFLICT, (R.part_of_whole, R.dates_differ))
     later = replace(part, period=parse_period(late)), replace(whole, period=parse_period(early))
     assert verdict(*later) == (NO_CONFLICT, (R.part_of_whole, R.dates_differ))
@@ -291,52 +283,52 @@ def test_a_part_of_an_earlier_day_counts_only_for_what_grows() -> None:
 
 
 def test_only_what_adds_up_has_parts() -> None:
-    part, whole = said("110", category="excess-deaths-men"), said("100", category="excess-deaths")
+    part, whole = claim("110", category="excess-deaths-men"), claim("100", category="excess-deaths")
     assert verdict(part, whole) == (NOT_COMPARABLE, (R.components_differ,))
-    region = said("110", place="kursk-oblast", subject="wagner", category="excess-deaths")
+    region = claim("110", place="kursk-oblast", subject="wagner", category="excess-deaths")
     assert verdict(region, whole) == (NOT_COMPARABLE, (R.subject_differs, R.place_differs))
     half = replace(part, category="damage-excess-deaths"), replace(whole, category="damage")
     assert verdict(*half) == (NOT_COMPARABLE, (R.components_differ,))
-    share = said(figure=figure("12 of the 100"))
+    share = claim(figure=parse_figure("12 of the 100"))
     assert verdict(replace(share, place="kursk-oblast"), share) == (NOT_COMPARABLE, (R.place_differs,))
-    change = said(base="2022", place="kursk-oblast")
-    assert verdict(change, said(base="2022")) == (NOT_COMPARABLE, (R.place_differs,))
-    assert verdict(replace(change, base=None, proposition="change"), said(proposition="change")) == (
+    change = claim(base="2022", place="kursk-oblast")
+    assert verdict(change, claim(base="2022")) == (NOT_COMPARABLE, (R.place_differs,))
+    assert verdict(replace(change, base=None, proposition="change"), claim(proposition="change")) == (
         NOT_COMPARABLE,
         (R.place_differs,),
     )
 
 
 def test_rates_of_different_periods_are_not_nested() -> None:
-    part = said("110", "2022-02-24/2025-06-01", category="killed-named", aggregation="rate", per="day")
-    whole = said("100", aggregation="rate", per="day")
+    part = claim("110", "2022-02-24/2025-06-01", category="killed-named", aggregation="rate", per="day")
+    whole = claim("100", aggregation="rate", per="day")
     assert verdict(part, whole) == (NOT_COMPARABLE, (R.window_differs,))
     assert verdict(replace(part, period=whole.period), whole) == (CONTRADICT, (R.part_of_whole,))
 
 
 def test_an_approximate_part_cannot_contradict_without_a_tolerance() -> None:
-    part, whole = said("about 110", category="killed-named"), said("100")
+    part, whole = claim("about 110", category="killed-named"), claim("100")
     assert verdict(part, whole) == (UNDETERMINED, (R.part_of_whole, R.approximate))
     assert verdict(part, whole, 0.05) == (CONTRADICT, (R.part_of_whole,))
     assert verdict(part, whole, 0.2) == (NO_CONFLICT, (R.part_of_whole,))
 
 
 def test_a_vague_part_decides_nothing() -> None:
-    assert verdict(said("thousands", category="killed-named"), said()) == (UNDETERMINED, (R.vague,))
+    assert verdict(claim("thousands", category="killed-named"), claim()) == (UNDETERMINED, (R.vague,))
 
 
 def test_a_part_of_unstated_scope_cannot_contradict() -> None:
-    part = said("110", category="killed-named", includes=WAGNER)
-    assert verdict(part, said("100")) == (UNDETERMINED, (R.scope_unstated, R.part_of_whole))
+    part = claim("110", category="killed-named", includes=WAGNER)
+    assert verdict(part, claim("100")) == (UNDETERMINED, (R.scope_unstated, R.part_of_whole))
 
 
 def test_the_same_atoms_are_the_same_thing() -> None:
-    assert verdict(said(category="casualties"), said(category="killed-and-wounded")) == (AGREE, ())
+    assert verdict(claim(category="casualties"), claim(category="killed-and-wounded")) == (AGREE, ())
 
 
 # 3. Interval, 5. overlap
 
-RANGE95 = figure("60-70", coverage=0.95)
+RANGE95 = parse_figure("60-70", coverage=0.95)
 
 
 @pytest.mark.parametrize(
@@ -377,24 +369,30 @@ RANGE95 = figure("60-70", coverage=0.95)
 def test_figures_of_one_end_are_weighed_by_their_intervals(
     a: str, b: str, tolerance: float | None, expected: tuple[Verdict, tuple[Reason, ...]]
 ) -> None:
-    assert verdict(said(a), said(b), tolerance) == expected
+    assert verdict(claim(a), claim(b), tolerance) == expected
 
 
 def test_what_rests_on_a_confidence_range_says_so() -> None:
-    ranged = said(figure=RANGE95)
-    assert verdict(ranged, said("65")) == (AGREE, (R.probabilistic,))
-    assert verdict(ranged, said("75")) == (CONTRADICT, (R.disjoint, R.probabilistic))
-    assert verdict(ranged, said("65-75")) == (NO_CONFLICT, (R.probabilistic, R.partial_overlap))
-    assert verdict(ranged, said("about 75")) == (UNDETERMINED, (R.approximate, R.probabilistic))
-    assert verdict(ranged, said("dozens")) == (UNDETERMINED, (R.vague,))
-    assert verdict(ranged, said("75", "2022-02-24/2025-06-01")) == (CONTRADICT, (R.falls, R.probabilistic))
-    assert verdict(ranged, said("50", "2022-02-24/2025-06-01")) == (NO_CONFLICT, (R.probabilistic, R.dates_differ))
+    ranged = claim(figure=RANGE95)
+    assert verdict(ranged, claim("65")) == (AGREE, (R.probabilistic,))
+    assert verdict(ranged, claim("75")) == (CONTRADICT, (R.disjoint, R.probabilistic))
+    assert verdict(ranged, claim("65-75")) == (NO_CONFLICT, (R.probabilistic, R.partial_overlap))
+    assert verdict(ranged, claim("about 75")) == (UNDETERMINED, (R.approximate, R.probabilistic))
+    assert verdict(ranged, claim("dozens")) == (UNDETERMINED, (R.vague,))
+    assert verdict(ranged, claim("75", "2022-02-24/2025-06-01")) == (CONTRADICT, (R.falls, R.probabilistic))
+    assert verdict(ranged, claim("50", "2022-02-24/2025-06-01")) == (
+        NO_CONFLICT,
+        (R.probabilistic, R.dates_differ),
+    )
 
 
 def test_a_best_estimate_decides_over_its_range() -> None:
-    best = said(figure=figure("60-90", value=65))
-    assert verdict(best, said("61-70")) == (AGREE, ())
-    assert verdict(said(figure=figure("60-90", value=85)), said("55-70")) == (NO_CONFLICT, (R.partial_overlap,))
+    best = claim(figure=parse_figure("60-90", value=65))
+    assert verdict(best, claim("61-70")) == (AGREE, ())
+    assert verdict(claim(figure=parse_figure("60-90", value=85)), claim("55-70")) == (
+        NO_CONFLICT,
+        (R.partial_overlap,),
+    )
 
 
 # 4. Dates
@@ -402,11 +400,11 @@ def test_a_best_estimate_decides_over_its_range() -> None:
 
 def test_a_growing_total_can_only_be_too_large_too_early() -> None:
     early = "2022-02-24/2025-06-01"
-    assert verdict(said("90", early), said("100")) == (NO_CONFLICT, (R.dates_differ,))
-    assert verdict(said("110", early), said("100")) == (CONTRADICT, (R.falls,))
-    assert verdict(said("about 110", early), said("100")) == (UNDETERMINED, (R.approximate,))
-    assert verdict(said("over 110", early), said("100")) == (CONTRADICT, (R.falls,))
-    assert verdict(said("dozens", early), said("100")) == (UNDETERMINED, (R.vague,))
+    assert verdict(claim("90", early), claim("100")) == (NO_CONFLICT, (R.dates_differ,))
+    assert verdict(claim("110", early), claim("100")) == (CONTRADICT, (R.falls,))
+    assert verdict(claim("about 110", early), claim("100")) == (UNDETERMINED, (R.approximate,))
+    assert verdict(claim("over 110", early), claim("100")) == (CONTRADICT, (R.falls,))
+    assert verdict(claim("dozens", early), claim("100")) == (UNDETERMINED, (R.vague,))
 
 
 @pytest.mark.parametrize(
@@ -420,67 +418,88 @@ def test_a_growing_total_can_only_be_too_large_too_early() -> None:
     ],
 )
 def test_other_figures_of_different_ends_are_not_compared(changes: dict[str, Any]) -> None:
-    early, late = replace(said("110", "2022-02-24/2025-06-01"), **changes), replace(said("100"), **changes)
+    early, late = (
+        replace(claim("110", "2022-02-24/2025-06-01"), **changes),
+        replace(claim("100"), **changes),
+    )
     assert verdict(early, late) == (NOT_COMPARABLE, (R.window_differs,))
-    pair = compare_statements(early, late, SCHEME)
+    pair = compare_statements(early, late, HIERARCHY)
     assert (pair.ratio, pair.gap) == (None, None)
 
 
 def test_where_the_day_decides_and_is_not_known_the_verdict_is_open() -> None:
     june = "2022-02-24/2025-06"
-    assert verdict(said("110", june), said("100")) == (UNDETERMINED, (R.end_uncertain,))
-    assert verdict(said("90", june), said("100")) == (UNDETERMINED, (R.end_uncertain,))
-    assert verdict(said("100", june), said("100")) == (NO_CONFLICT, (R.dates_differ,))
-    assert verdict(said("100", june), said("100", june)) == (NO_CONFLICT, (R.dates_differ,))
-    assert verdict(said("90", june), said("100", june)) == (UNDETERMINED, (R.end_uncertain,))
-    assert verdict(said("90", june), said("100", "2022-02-24/2025-07")) == (NO_CONFLICT, (R.dates_differ,))
-    assert verdict(said("110", june), said("100", "2022-02-24/2025-07")) == (CONTRADICT, (R.falls,))
-    assert verdict(said("about 110", june), said("100")) == (UNDETERMINED, (R.approximate, R.end_uncertain))
-    assert verdict(said("dozens", june), said("100", june)) == (UNDETERMINED, (R.vague,))
+    assert verdict(claim("110", june), claim("100")) == (UNDETERMINED, (R.end_uncertain,))
+    assert verdict(claim("90", june), claim("100")) == (UNDETERMINED, (R.end_uncertain,))
+    assert verdict(claim("100", june), claim("100")) == (NO_CONFLICT, (R.dates_differ,))
+    assert verdict(claim("100", june), claim("100", june)) == (NO_CONFLICT, (R.dates_differ,))
+    assert verdict(claim("90", june), claim("100", june)) == (UNDETERMINED, (R.end_uncertain,))
+    assert verdict(claim("90", june), claim("100", "2022-02-24/2025-07")) == (
+        NO_CONFLICT,
+        (R.dates_differ,),
+    )
+    assert verdict(claim("110", june), claim("100", "2022-02-24/2025-07")) == (CONTRADICT, (R.falls,))
+    assert verdict(claim("about 110", june), claim("100")) == (
+        UNDETERMINED,
+        (R.approximate, R.end_uncertain),
+    )
+    assert verdict(claim("dozens", june), claim("100", june)) == (UNDETERMINED, (R.vague,))
 
 
 def test_the_first_and_the_last_possible_day_of_an_end_may_be_that_of_another() -> None:
     june = "2022-02-24/2025-06"
-    assert verdict(said("110", june), said("120", "2022-02-24/2025-06-01")) == (CONTRADICT, (R.disjoint, R.falls))
-    assert verdict(said("110", june), said("100", "2022-02-24/2025-06-30")) == (CONTRADICT, (R.disjoint, R.falls))
-    assert verdict(said("110", june), said("110", "2022-02-24/2025-06-30")) == (NO_CONFLICT, (R.dates_differ,))
+    assert verdict(claim("110", june), claim("120", "2022-02-24/2025-06-01")) == (
+        CONTRADICT,
+        (R.disjoint, R.falls),
+    )
+    assert verdict(claim("110", june), claim("100", "2022-02-24/2025-06-30")) == (
+        CONTRADICT,
+        (R.disjoint, R.falls),
+    )
+    assert verdict(claim("110", june), claim("110", "2022-02-24/2025-06-30")) == (
+        NO_CONFLICT,
+        (R.dates_differ,),
+    )
 
 
 def test_a_qualified_end_may_be_another_day() -> None:
-    assert verdict(said(edtf="2022-02-24/2025-06-12~"), said()) == (NO_CONFLICT, (R.dates_differ,))
-    assert verdict(said("110", "2022-02-24/2025-06-12~"), said("100")) == (UNDETERMINED, (R.end_uncertain,))
+    assert verdict(claim(edtf="2022-02-24/2025-06-12~"), claim()) == (NO_CONFLICT, (R.dates_differ,))
+    assert verdict(claim("110", "2022-02-24/2025-06-12~"), claim("100")) == (
+        UNDETERMINED,
+        (R.end_uncertain,),
+    )
 
 
 def test_a_whole_period_ends_on_its_last_day() -> None:
-    monthly = said("100", "2025-06", aggregation="within")
-    assert verdict(monthly, replace(monthly, figure=figure("200"))) == (CONTRADICT, (R.disjoint,))
+    monthly = claim("100", "2025-06", aggregation="within")
+    assert verdict(monthly, replace(monthly, figure=parse_figure("200"))) == (CONTRADICT, (R.disjoint,))
     by_days = replace(monthly, period=parse_period("2025-06-01/2025-06-30"))
     assert verdict(monthly, by_days) == (AGREE, ())
 
 
 def test_an_uncertain_end_of_a_part_is_weighed_both_ways() -> None:
-    part = said("110", "2022-02-24/2025-06", category="killed-named")
-    assert verdict(part, said("100")) == (UNDETERMINED, (R.part_of_whole, R.end_uncertain))
-    assert verdict(part, said("120")) == (NO_CONFLICT, (R.part_of_whole, R.dates_differ))
+    part = claim("110", "2022-02-24/2025-06", category="killed-named")
+    assert verdict(part, claim("100")) == (UNDETERMINED, (R.part_of_whole, R.end_uncertain))
+    assert verdict(part, claim("120")) == (NO_CONFLICT, (R.part_of_whole, R.dates_differ))
 
 
 def test_a_total_for_a_period_does_not_grow_into_another_period() -> None:
     # A month of 2023 that the source does not name: it may be another month for the other source.
-    month = said("110", "2023-01-01/2023-XX", aggregation="within")
-    assert verdict(month, replace(month, figure=figure("110"))) == (NOT_COMPARABLE, (R.window_differs,))
-    assert verdict(month, replace(month, figure=figure("100"))) == (UNDETERMINED, (R.end_uncertain,))
+    month = claim("110", "2023-01-01/2023-XX", aggregation="within")
+    assert verdict(month, replace(month, figure=parse_figure("110"))) == (NOT_COMPARABLE, (R.window_differs,))
+    assert verdict(month, replace(month, figure=parse_figure("100"))) == (UNDETERMINED, (R.end_uncertain,))
 
 
 # Hours
 
 DAY = date(2025, 3, 15)
-TOLL = said("19", "2025-03-15", aggregation="within", date=DAY, said_at=datetime.fromisoformat("2025-03-15T10:00:00Z"))
+TOLL = claim("19", "2025-03-15", aggregation="within", date=DAY, said_at=datetime.fromisoformat("2025-03-15T10:00:00Z"))
 HOURS_UNKNOWN = (UNDETERMINED, (R.hours_unknown,))
 
 
 def toll(words: str, moment: str | None = None, day: date = DAY, edtf: str = "2025-03-15", **changes: Any) -> Statement:
     said_at = None if moment is None else datetime.fromisoformat(moment)
-    made = replace(TOLL, figure=figure(words), period=parse_period(edtf), said_at=said_at)
+    made = replace(TOLL, figure=parse_figure(words), period=parse_period(edtf), said_at=said_at)
     return replace(made, date=day if said_at is None else said_at.date(), **changes)
 
 
@@ -524,7 +543,7 @@ def test_in_a_long_period_an_unknown_hour_is_told_beside_the_verdict(
     start: str, expected: tuple[Verdict, tuple[Reason, ...]]
 ) -> None:
     total = toll("19", edtf=f"{start}/2025-03-15", aggregation="cumulative")
-    assert verdict(total, replace(total, figure=figure("34"))) == expected
+    assert verdict(total, replace(total, figure=parse_figure("34"))) == expected
 
 
 def test_one_long_period_is_enough_for_a_contradiction() -> None:
@@ -549,7 +568,7 @@ def test_hours_across_midnight_are_compared_by_their_offsets() -> None:
     east = toll("19", "2025-03-16T00:30:00+12:00", edtf="2025-03-01/2025-03-16", aggregation="cumulative")
     west = toll("34", "2025-03-15T20:00:00Z", edtf="2025-03-01/2025-03-15", aggregation="cumulative")
     assert verdict(east, west) == (NO_CONFLICT, (R.dates_differ,))
-    assert verdict(replace(east, figure=figure("40")), west) == (CONTRADICT, (R.falls,))
+    assert verdict(replace(east, figure=parse_figure("40")), west) == (CONTRADICT, (R.falls,))
     same_moment = replace(west, said_at=datetime.fromisoformat("2025-03-15T12:30:00Z"))
     assert verdict(east, same_moment) == (CONTRADICT, (R.disjoint,))
     # Without an hour, the days decide.
@@ -600,8 +619,8 @@ def test_hours_count_only_for_totals_of_what_grows(changes: dict[str, Any]) -> N
 def test_ratio_and_gap_lie_between_the_nearest_stated_numbers(
     a: str, b: str, ratio: float | None, gap: float | None
 ) -> None:
-    one, two = said(a, id="a"), said(b, id="b")
-    pair, mirrored = compare_statements(one, two, SCHEME), compare_statements(two, one, SCHEME)
+    one, two = claim(a, id="a"), claim(b, id="b")
+    pair, mirrored = compare_statements(one, two, HIERARCHY), compare_statements(two, one, HIERARCHY)
     assert (pair.ratio, pair.gap) == (ratio, gap)
     assert pair == replace(mirrored, a="a", b="b")
 
@@ -618,23 +637,23 @@ def test_ratio_and_gap_lie_between_the_nearest_stated_numbers(
 def test_a_gap_is_in_the_unit_of_the_larger_figure(
     a: tuple[str, str], b: tuple[str, str], ratio: float, gap: float, above: str
 ) -> None:
-    one, two = said(a[0], id="a", unit=a[1]), said(b[0], id="b", unit=b[1])
-    pair, mirrored = compare_statements(one, two, SCHEME), compare_statements(two, one, SCHEME)
+    one, two = claim(a[0], id="a", unit=a[1]), claim(b[0], id="b", unit=b[1])
+    pair, mirrored = compare_statements(one, two, HIERARCHY), compare_statements(two, one, HIERARCHY)
     assert (pair.ratio, pair.gap, pair.above) == (ratio, gap, above)
     assert pair == replace(mirrored, a="a", b="b")
     assert isinstance(pair.gap, int | float)
 
 
 def test_a_gap_between_two_ratios_is_a_difference_of_shares() -> None:
-    one_in_five = said(id="a", proposition="ratio", figure=PrintedFigure("1 in 5", value=1, out_of=5))
-    one_in_four = said(id="b", proposition="ratio", figure=PrintedFigure("1 in 4", value=1, out_of=4))
-    pair = compare_statements(one_in_five, one_in_four, SCHEME)
+    one_in_five = claim(id="a", proposition="ratio", figure=PrintedFigure("1 in 5", value=1, out_of=5))
+    one_in_four = claim(id="b", proposition="ratio", figure=PrintedFigure("1 in 4", value=1, out_of=4))
+    pair = compare_statements(one_in_five, one_in_four, HIERARCHY)
     assert (pair.verdict, pair.ratio, pair.gap, pair.above) == (CONTRADICT, 1.25, 0.05, "b")
 
 
 def test_ratio_and_gap_do_not_change_with_the_tolerance() -> None:
     for tolerance in (None, 0.01, 1.0):
-        pair = compare_statements(said("about 200"), said("100"), SCHEME, tolerance)
+        pair = compare_statements(claim("about 200"), claim("100"), HIERARCHY, tolerance)
         assert (pair.ratio, pair.gap) == (2.0, 100)
 
 
@@ -705,7 +724,10 @@ def test_verdicts_do_not_depend_on_who_is_named_first(a: Statement, b: Statement
 def test_a_larger_tolerance_never_turns_agreement_into_contradiction(
     a: Statement, b: Statement, one: float, two: float
 ) -> None:
-    strict, lenient = compare_statements(a, b, SCHEME, min(one, two)), compare_statements(a, b, SCHEME, max(one, two))
+    strict, lenient = (
+        compare_statements(a, b, HIERARCHY, min(one, two)),
+        compare_statements(a, b, HIERARCHY, max(one, two)),
+    )
     if strict.verdict in {AGREE, NO_CONFLICT}:
         assert lenient.verdict is not CONTRADICT
 
@@ -715,7 +737,7 @@ def test_a_larger_tolerance_never_turns_agreement_into_contradiction(
 def test_a_wider_interval_never_turns_agreement_into_contradiction(
     a: Statement, b: Statement, down: int, up: int, tolerance: float | None
 ) -> None:
-    if compare_statements(a, b, SCHEME, tolerance).verdict is not AGREE:
+    if compare_statements(a, b, HIERARCHY, tolerance).verdict is not AGREE:
         return
     old = a.figure
     lower, upper = old.value if old.lower is None else old.lower, old.value if old.upper is None else old.upper
@@ -728,22 +750,22 @@ def test_a_wider_interval_never_turns_agreement_into_contradiction(
         upper_inclusive=None if upper is None else True,
         coverage=None,
     )
-    assert compare_statements(replace(a, figure=wide), b, SCHEME, tolerance).verdict is not CONTRADICT
+    assert compare_statements(replace(a, figure=wide), b, HIERARCHY, tolerance).verdict is not CONTRADICT
 
 
 @given(statements("a"), statements("b"), st.integers(0, 400))
 @settings(max_examples=100, deadline=None)
 def test_only_ratio_and_gap_are_computed(a: Statement, b: Statement, shift: int) -> None:
     """A pair names two claims and no other number; once a period is over, the day of a statement plays no part."""
-    pair = compare_statements(a, b, SCHEME)
+    pair = compare_statements(a, b, HIERARCHY)
     assert (pair.gap is None) or (pair.gap >= 0 and isinstance(pair, PairComparison))
     assert pair.ratio is None or pair.ratio >= 1
     if a.period.end is not None:
         after = replace(a, date=AFTERWARDS)
         later = replace(a, date=AFTERWARDS + timedelta(days=shift))
-        assert compare_statements(later, b, SCHEME) == compare_statements(after, b, SCHEME)
+        assert compare_statements(later, b, HIERARCHY) == compare_statements(after, b, HIERARCHY)
 
 
 def test_a_bound_that_lies_near_its_number_is_measured_from_that_number() -> None:
-    pair = compare_statements(said("nearly 950,000"), said("500,000", id="y"), SCHEME, 0.1)
+    pair = compare_statements(claim("nearly 950,000"), claim("500,000", id="y"), HIERARCHY, 0.1)
     assert (pair.verdict, pair.above, pair.gap, pair.ratio) == (CONTRADICT, "x", 450_000, 1.9)

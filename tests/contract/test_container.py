@@ -79,6 +79,7 @@ def client_of(api: Container) -> Iterator[Register]:
     *command, _role = line.partition("docker compose exec api ")[2].replace("NAME", "desk").split()
     key = api.run(*command, Role.admin.value).strip()
     keys = {role.value: {"Authorization": f"Bearer {key}"} for role in Role}
+    keys["mirror"] = {"Authorization": f"Bearer {api.run(*command, Role.mirror.value).strip()}"}
     settings = make_settings(api.outside_url)
     with http(api) as client:
         yield Register(settings, Database(settings), client, keys)  # type: ignore[arg-type] # asked like a TestClient

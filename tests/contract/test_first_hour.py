@@ -18,7 +18,7 @@ from tests.contract.test_container import starter_row
 from tests.contract.test_systemd import EXAMPLES, read_unit
 from tests.imports.import_helpers import format_csv
 from tests.register.test_operation import PROGRAMS
-from tests.test_cli import ran
+from tests.test_cli import run_successfully
 
 TEXT = (DOCS / "first-hour.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -62,10 +62,10 @@ class Operator:
             newest = max((self.folder / "backups").iterdir(), key=lambda path: path.stat().st_mtime)
             line = line.replace(f"{FOLDER}/BACKUP", str(newest))
         if "KEY_ID" in line:
-            line = line.replace("KEY_ID", ran("key", "list", url=url).splitlines()[0].split("\t")[-1])
+            line = line.replace("KEY_ID", run_successfully("key", "list", url=url).splitlines()[0].split("\t")[-1])
         _, *arguments = shlex.split(line.replace(FOLDER, str(self.folder / "backups")))
         path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
-        return ran(*arguments, url=url, folder=self.folder, PATH=path)
+        return run_successfully(*arguments, url=url, folder=self.folder, PATH=path)
 
     def _run_systemctl(self, words: list[str]) -> str | None:
         if words[1] == "daemon-reload":
@@ -95,7 +95,10 @@ def test_the_commands_work_in_their_order(make_database: Callable[[str], str], t
     assert len(COMMANDS) > 25
     assert sum(each is not None for each in told) >= 13
     assert len(list((tmp_path / "backups").iterdir())) >= 1
-    assert sum("revoked" in line.split("\t")[3] for line in ran("key", "list", url=operator.url).splitlines()) == 1
+    assert (
+        sum("revoked" in line.split("\t")[3] for line in run_successfully("key", "list", url=operator.url).splitlines())
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

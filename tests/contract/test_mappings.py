@@ -77,7 +77,7 @@ def laid_over(part: dict[str, Any]) -> dict[str, Any]:
     return {**BASE, **tables, "claims": {**BASE["claims"], **own}}
 
 
-def spelled(figure: dict[str, Any]) -> str:
+def format_figure(figure: dict[str, Any]) -> str:
     """Return a figure in short form."""
     value, lower, upper = (figure.get(name) for name in ("value", "lower", "upper"))
     about = "about " if figure.get("approximate") else ""
@@ -98,13 +98,13 @@ def cell(draft: ClaimDraft, path: str) -> str:
     for step in path.split("."):
         found = found.get(step) if isinstance(found, dict) else None
     if path == "figure":
-        return spelled(draft.claim_input["figure"])
+        return format_figure(draft.claim_input["figure"])
     if path == "period":
         return str(draft.claim_input["period"]["edtf"])
     return "-" if found is None else str(found)
 
 
-def become(example: Example, folder: Path) -> list[list[str]]:
+def run_example(example: Example, folder: Path) -> list[list[str]]:
     """Return the result of an example: the fields that its first line names, or the reasons for refusal."""
     shown = example.shown.splitlines()
     head = [] if shown[0].startswith("refused: ") else re.split(r" {2,}", shown[0])
@@ -128,7 +128,7 @@ def test_rows_become_what_the_page_shows(tmp_path: Path, number: int) -> None:
     example = EXAMPLES[number]
     whole = (line for line in example.shown.splitlines())
     shown = [[line] if re.match(r"[a-z]+( [a-z]+)?: ", line) else re.split(r" {2,}", line) for line in whole]
-    assert become(example, tmp_path) == shown
+    assert run_example(example, tmp_path) == shown
 
 
 @pytest.mark.parametrize("number", [n for n, each in enumerate(EXAMPLES) if each.named])
@@ -140,14 +140,14 @@ def test_files_that_come_again_do_what_the_page_shows(starter_register: Register
         answer = starter_register.post(
             "/v1/imports",
             files={"file": (name, contents[name])},
-            data={"mapping": written(laid_over(example.part))},
+            data={"mapping": mapping_as_toml(laid_over(example.part))},
             headers=starter_register.keys["editor"],
         ).json()
         counts = {what: count for what, count in answer["counts"].items() if count and what != "rows"}
         assert ", ".join(f"{what} {count}" for what, count in counts.items()) == wanted
 
 
-def written(mapping: dict[str, Any]) -> str:
+def mapping_as_toml(mapping: dict[str, Any]) -> str:
     """Return a mapping as TOML."""
     return "\n".join(f"{format_toml_key(name)} = {format_toml(value)}" for name, value in mapping.items())
 
@@ -175,12 +175,12 @@ def test_the_committed_schema_is_the_language() -> None:
     )
 
 
-def plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return TOML data as JSON data."""
     if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
+        return {name: as_json(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [plain(inner) for inner in value]
+        return [as_json(inner) for inner in value]
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -191,12 +191,12 @@ VALIDATOR = jsonschema.Draft202012Validator(build_schema())
 def test_every_shipped_mapping_fits_the_schema(name: str) -> None:
     written_down = shipped_mappings()[name].read_text("utf-8")
     assert written_down.splitlines()[0] == SCHEMA_LINE
-    VALIDATOR.validate(plain(tomllib.loads(written_down)))
+    VALIDATOR.validate(as_json(tomllib.loads(written_down)))
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_every_example_fits_the_schema(number: int) -> None:
-    VALIDATOR.validate(plain(laid_over(EXAMPLES[number].part)))
+    VALIDATOR.validate(as_json(laid_over(EXAMPLES[number].part)))
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def shown_fields() -> set[tuple[str, str]]:
     return shown
 
 
-def referred(info: dict[str, Any]) -> list[dict[str, Any]]:
+def referenced_schemas(info: dict[str, Any]) -> list[dict[str, Any]]:
     """The schemas that a field refers to, directly, in a list or as one of several."""
     several = info.get("anyOf", [])
     items = [kind["items"] for kind in (info, *several) if "items" in kind]
@@ -183,7 +183,7 @@ def test_every_field_has_a_meaning_and_an_example() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         own = {field: info for part in schema.get("allOf", ()) for field, info in part.get("properties", {}).items()}
         for field, info in {**own, **schema.get("properties", {})}.items():
-            nested = [each for each in referred(info) if "properties" in each or "allOf" in each]
+            nested = [each for each in referenced_schemas(info) if "properties" in each or "allOf" in each]
             # Pydantic omits the description of a nested object if it equals that of its schema.
             if not (info.get("description") or any(each.get("description") for each in nested)):
                 bare.append(f"{name}.{field} has no description")
@@ -220,7 +220,7 @@ def test_every_example_of_an_address_can_be_read(shared_starter_register: Regist
             assert answer.status_code == 200, f"{name}{suffix}: {answer.text}"
 
 
-def prefilled(parameter: dict[str, Any]) -> Any:
+def form_value(parameter: dict[str, Any]) -> Any:
     """Return what the form of the reference has in the field of a parameter: an example, a default, or nothing."""
     if parameter["required"]:
         return first_example(parameter)
@@ -233,7 +233,7 @@ def test_the_prefilled_form_of_a_read_is_answered(shared_starter_register: Regis
     path, operation = NAMED[name]
     if STREAM in operation["responses"]["200"]["content"]:
         return  # it never ends
-    values = {each["name"]: prefilled(each) for each in operation.get("parameters", ()) if each["in"] == "query"}
+    values = {each["name"]: form_value(each) for each in operation.get("parameters", ()) if each["in"] == "query"}
     sent = {parameter: value for parameter, value in values.items() if value is not None}
     answer = shared_starter_register.get(path_of(path, operation), params=sent)
     assert answer.status_code == 200, f"{sent}: {answer.text}"

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.contract.wheels import ROOT, BuiltWheel, build, built_wheel
-from tests.test_cli import START_SECONDS, ask, environment, free_port, wait_for
+from tests.test_cli import START_SECONDS, environment, free_port, send_request, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +101,12 @@ def test_serve_starter_migrates_loads_and_serves(installed: Path, tmp_path: Path
     ) as process:
         try:
             wait_for(port)
-            assert ask(port, "/v1/topics/russian-casualties/side-by-side")["positions"]
+            assert send_request(port, "/v1/topics/russian-casualties/side-by-side")["positions"]
             with urlopen(f"http://127.0.0.1:{port}/v1/claims.csv", timeout=10) as answer:
                 assert len(answer.read().splitlines()) == 175
             with urlopen(f"http://127.0.0.1:{port}/docs", timeout=10) as answer:
                 assert answer.status == 200
-            assert ask(port, "/openapi.json")["paths"]
+            assert send_request(port, "/openapi.json")["paths"]
         finally:
             process.terminate()
             said = process.communicate(timeout=20)[0]

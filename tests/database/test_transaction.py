@@ -35,7 +35,7 @@ class Undone(Exception):
     """An exception that rolls a transaction back."""
 
 
-def undo(*, when: bool) -> None:
+def roll_back(*, when: bool) -> None:
     if when:
         raise Undone
 
@@ -73,7 +73,7 @@ def test_the_starter_register_is_sound(shared_starter_register: Register) -> Non
     assert_sound(shared_starter_register.database)
 
 
-def together(jobs: list[Callable[[], None]]) -> list[BaseException]:
+def run_in_threads(jobs: list[Callable[[], None]]) -> list[BaseException]:
     failed: list[BaseException] = []
 
     def run(job: Callable[[], None]) -> None:
@@ -101,13 +101,13 @@ def test_four_writers_share_one_clock_without_gaps(register: Register) -> None:
                     put_source(log, f"s{worker}-{turn}", SourceInput(**make_source_body(f"{worker} {turn}")))
                     put_source(log, "shared", SourceInput(**make_source_body(f"{worker} {turn}")))
                     record_claim(log, ClaimInput(**make_unique_claim_body(note=f"{worker}")))
-                    undo(when=turn % 3 == 1)
+                    roll_back(when=turn % 3 == 1)
                     seq = log.seq
                 written.append(seq)
             except Undone:
                 pass
 
-    failed = together([lambda worker=worker: write(worker) for worker in range(4)])  # type: ignore[misc]
+    failed = run_in_threads([lambda worker=worker: write(worker) for worker in range(4)])  # type: ignore[misc]
     assert failed == []
     assert len(written) == len(set(written)) == 16
     assert_sound(register.database)
@@ -121,7 +121,7 @@ def test_of_the_same_claim_sent_at_once_one_is_recorded(register: Register) -> N
     record_example_vocabulary(register)
     body = make_unique_claim_body()
     statuses: list[int] = []
-    failed = together(
+    failed = run_in_threads(
         [lambda: statuses.append(register.write("POST", "/v1/claims", body).status_code) for _ in range(6)]
     )
     assert failed == []

@@ -30,7 +30,7 @@ TOPIC_FEED = "/v1/topics/dead/feed.json"
 
 
 @pytest.fixture
-def told_register(register: Register) -> Register:
+def topic_register(register: Register) -> Register:
     """A register with a topic `dead` and its vocabulary."""
     record_example_vocabulary(register)
     assert register.write("PUT", "/v1/topics/dead", make_topic_body()).status_code == 201
@@ -55,10 +55,10 @@ def read_items(register: Register, path: str = TOPIC_FEED) -> list[dict[str, Any
 
 
 @pytest.mark.parametrize("address", ["/v1/feed", "/v1/topics/dead/feed"])
-def test_feed_readers_read_both_formats(told_register: Register, address: str) -> None:
-    claims = [make_claim(told_register, f"1,{number}") for number in range(100, 160)]
-    told_register.client.app.use_base_url("https://news.example/claims")  # type: ignore[attr-defined]
-    answer = told_register.get(f"{address}.atom")
+def test_feed_readers_read_both_formats(topic_register: Register, address: str) -> None:
+    claims = [make_claim(topic_register, f"1,{number}") for number in range(100, 160)]
+    topic_register.client.app.use_base_url("https://news.example/claims")  # type: ignore[attr-defined]
+    answer = topic_register.get(f"{address}.atom")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/atom+xml; charset=utf-8")
     feed = feedparser.parse(answer.content)
     assert not feed.bozo, feed.get("bozo_exception")
@@ -73,7 +73,7 @@ def test_feed_readers_read_both_formats(told_register: Register, address: str) -
         assert entry.updated_parsed
         assert entry.author == "admin-key"
         assert entry.link == f"https://news.example/claims/claims/{claim['id']}"
-    answer = told_register.get(f"{address}.json")
+    answer = topic_register.get(f"{address}.json")
     assert answer.headers["content-type"] == "application/feed+json"
     found: dict[str, Any] = answer.json()
     assert found["version"] == "https://jsonfeed.org/version/1.1"
@@ -86,7 +86,7 @@ def test_feed_readers_read_both_formats(told_register: Register, address: str) -
             entry.summary,
         )
         assert item["date_modified"] == item["date_published"] == entry.updated
-    assert told_register.get(f"{address}.json", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert topic_register.get(f"{address}.json", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
 def test_an_import_is_one_entry_of_each_feed(shared_starter_register: Register) -> None:
@@ -102,8 +102,8 @@ def test_an_import_is_one_entry_of_each_feed(shared_starter_register: Register) 
     assert len({whole["id"], *(item["id"] for item in topics.values())}) == 3
 
 
-def test_every_change_of_a_claim_has_its_question(told_register: Register) -> None:
-    register = told_register
+def test_every_change_of_a_claim_has_its_question(topic_register: Register) -> None:
+    register = topic_register
     older = make_claim(register, "5,080")
     rows = [native_row(number) for number in (11, 12)]
     # The first row has a further citation for a claim that is recorded already.
@@ -140,83 +140,83 @@ def test_single_changes_keep_their_ids_and_follow_the_import(starter_register: R
     assert register.get("/v1/topics/russian-equipment-lost/feed.json").status_code in (200, 404)
 
 
-def test_a_correction_says_what_was_before(told_register: Register) -> None:
-    claim = make_claim(told_register, "777,123")
+def test_a_correction_says_what_was_before(topic_register: Register) -> None:
+    claim = make_claim(topic_register, "777,123")
     path = f"/v1/claims/{claim['id']}"
     figure = {"as_printed": "777,321", "value": 777321}
     body = {"event": "transcription_fix", "reason": "Two digits were swapped.", "changes": {"figure": figure}}
-    send(told_register, path, body, "PATCH")
-    corrected, new = read_items(told_register)
+    send(topic_register, path, body, "PATCH")
+    corrected, new = read_items(topic_register)
     assert corrected["title"].startswith("Corrected: 777,123 → 777,321, two digits were swapped. ")
     assert corrected["content_text"].endswith("(Corrected: Two digits were swapped.)")
     assert corrected["url"] == f"/claims/{claim['id']}"
     assert new["title"].startswith("New: ")
     changes: dict[str, Any] = {"date": "2025-07-09"}
-    send(told_register, path, {"event": "relay_correction", "reason": "As printed.", "changes": changes}, "PATCH")
-    title = read_items(told_register)[0]["title"]
+    send(topic_register, path, {"event": "relay_correction", "reason": "As printed.", "changes": changes}, "PATCH")
+    title = read_items(topic_register)[0]["title"]
     assert title.startswith("Report corrected: date ")
     assert " → 9 July 2025, as printed. " in title
     changes = {"note": "The page gives it twice."}
-    send(told_register, path, {"event": "transcription_fix", "reason": "x" * 200, "changes": changes}, "PATCH")
-    assert read_items(told_register)[0]["title"].startswith("Corrected: note. ")
+    send(topic_register, path, {"event": "transcription_fix", "reason": "x" * 200, "changes": changes}, "PATCH")
+    assert read_items(topic_register)[0]["title"].startswith("Corrected: note. ")
 
 
-def test_a_correction_that_moves_a_claim_moves_its_entries(told_register: Register) -> None:
-    claim = make_claim(told_register, "1,234")
-    assert told_register.write("PUT", "/v1/places/harbour", {"name": "The harbour"}).status_code == 201
+def test_a_correction_that_moves_a_claim_moves_its_entries(topic_register: Register) -> None:
+    claim = make_claim(topic_register, "1,234")
+    assert topic_register.write("PUT", "/v1/places/harbour", {"name": "The harbour"}).status_code == 201
     body = make_topic_body(title="How many in the harbour?", place="harbour")
-    assert told_register.write("PUT", "/v1/topics/harbour", body).status_code == 201
-    assert [len(read_items(told_register, f"/v1/topics/{slug}/feed.json")) for slug in ("dead", "harbour")] == [1, 0]
+    assert topic_register.write("PUT", "/v1/topics/harbour", body).status_code == 201
+    assert [len(read_items(topic_register, f"/v1/topics/{slug}/feed.json")) for slug in ("dead", "harbour")] == [1, 0]
     change = {"event": "transcription_fix", "reason": "Misread.", "changes": {"place": "harbour"}}
-    send(told_register, f"/v1/claims/{claim['id']}", change, "PATCH")
-    assert read_items(told_register) == []
-    titles = [item["title"] for item in read_items(told_register, "/v1/topics/harbour/feed.json")]
+    send(topic_register, f"/v1/claims/{claim['id']}", change, "PATCH")
+    assert read_items(topic_register) == []
+    titles = [item["title"] for item in read_items(topic_register, "/v1/topics/harbour/feed.json")]
     assert titles[0].startswith("Corrected: place ")
     assert " → The harbour, misread. " in titles[0]
     assert titles[1].startswith("New: ")
 
 
-def test_relations_assessments_and_citations_are_told_in_words(told_register: Register) -> None:
+def test_relations_assessments_and_citations_are_told_in_words(topic_register: Register) -> None:
     sources = {"csis": "CSIS", "economist": "The Economist"}
     for slug, name in sources.items():
         body = {"name": name, "kind": "media", "interest": "independent"}
         if slug == "economist":
             body["in_text"] = "the Economist"
-        assert told_register.write("PUT", f"/v1/sources/{slug}", body).status_code == 201
-    one = make_claim(told_register, "5,080", source="csis")
-    other = make_claim(told_register, "5,143", source="economist", modality="count")
+        assert topic_register.write("PUT", f"/v1/sources/{slug}", body).status_code == 201
+    one = make_claim(topic_register, "5,080", source="csis")
+    other = make_claim(topic_register, "5,143", source="economist", modality="count")
     path = f"/v1/claims/{one['id']}"
     told = []
 
     def expect(start: str) -> None:
-        items = read_items(told_register)
+        items = read_items(topic_register)
         told.append(items[0]["title"])
         assert items[0]["title"].startswith(start), items[0]["title"]
         assert items[0]["content_text"].endswith((".", ")"))
 
-    relation = send(told_register, f"{path}/relations", {"type": "based_on", "claim": other["id"]})
+    relation = send(topic_register, f"{path}/relations", {"type": "based_on", "claim": other["id"]})
     expect("CSIS now rests on the Economist's count of 5,143: CSIS, ")
-    send(told_register, f"/v1/relations/{relation['id']}/withdrawal", {"reason": "Misread."})
+    send(topic_register, f"/v1/relations/{relation['id']}/withdrawal", {"reason": "Misread."})
     expect("No longer on record: CSIS rests on the Economist's count of 5,143: ")
-    send(told_register, f"{path}/relations", {"type": "disputes", "source": "economist"})
+    send(topic_register, f"{path}/relations", {"type": "disputes", "source": "economist"})
     expect("CSIS now disputes figures from the Economist: ")
-    send(told_register, f"{path}/assessments", {"level": "high", "rationale": "Sound."})
+    send(topic_register, f"{path}/assessments", {"level": "high", "rationale": "Sound."})
     expect("Assessed, confidence high: ")
     assessment = {"level": "low", "reliability": "C", "credibility": "3", "rationale": "A guess."}
-    given = send(told_register, f"{path}/assessments", assessment)
+    given = send(topic_register, f"{path}/assessments", assessment)
     expect("Assessed, confidence low and C3, before confidence high: ")
-    assert "admin-key: A guess." in read_items(told_register)[0]["content_text"]
-    send(told_register, f"/v1/assessments/{given['id']}/withdrawal", {"reason": "Misread."})
+    assert "admin-key: A guess." in read_items(topic_register)[0]["content_text"]
+    send(topic_register, f"/v1/assessments/{given['id']}/withdrawal", {"reason": "Misread."})
     expect("Assessment withdrawn, confidence low and C3: ")
     citation = make_citation_body("https://example.org/again")
     citation["document"] |= {"title": "Losses again", "publisher": "economist"}
     citation |= {"fidelity": "paraphrase", "quote": None}
-    cited = send(told_register, f"{path}/citations", citation)
+    cited = send(topic_register, f"{path}/citations", citation)
     expect("Also published by the Economist: ")
     citation = next(each for each in cited["citations"] if each["document"]["title"] == "Losses again")
     for leading, start in ((True, "Leading citation chosen, "), (False, "Leading citation no longer chosen, ")):
         mark = {"leading": leading, "reason": "Closer to the source."}
-        send(told_register, f"/v1/citations/{citation['id']}", mark, "PATCH")
+        send(topic_register, f"/v1/citations/{citation['id']}", mark, "PATCH")
         expect(f"{start}the Economist: ")
     assert len(set(told)) == len(told)
 
@@ -281,40 +281,40 @@ def iterate_writes(register: Register) -> Iterator[str]:
     yield "a takedown"
 
 
-def test_no_entry_is_older_than_the_register(told_register: Register) -> None:
-    for change in iterate_writes(told_register):
+def test_no_entry_is_older_than_the_register(topic_register: Register) -> None:
+    for change in iterate_writes(topic_register):
         for path in ("/v1/feed.json", TOPIC_FEED):
-            served = read_items(told_register, path)
-            told_register.database.caches.remove(FEED_ENTRIES)
-            assert read_items(told_register, f"{path}?_=anew") == served, change
+            served = read_items(topic_register, path)
+            topic_register.database.caches.remove(FEED_ENTRIES)
+            assert read_items(topic_register, f"{path}?_=anew") == served, change
 
 
-def test_a_change_of_another_topic_does_not_drop_the_feed(told_register: Register) -> None:
-    make_claim(told_register, "5,080")
-    assert told_register.write("PUT", "/v1/places/harbour", {"name": "The harbour"}).status_code == 201
-    cached = told_register.client.app.state.invalidator.response_cache  # type: ignore[attr-defined]
-    first = read_items(told_register)
+def test_a_change_of_another_topic_does_not_drop_the_feed(topic_register: Register) -> None:
+    make_claim(topic_register, "5,080")
+    assert topic_register.write("PUT", "/v1/places/harbour", {"name": "The harbour"}).status_code == 201
+    cached = topic_register.client.app.state.invalidator.response_cache  # type: ignore[attr-defined]
+    first = read_items(topic_register)
     hits = cached.hits
-    make_claim(told_register, "1,234", place="harbour")
-    assert read_items(told_register) == first
+    make_claim(topic_register, "1,234", place="harbour")
+    assert read_items(topic_register) == first
     assert cached.hits == hits + 1
-    make_claim(told_register, "5,081")
-    assert len(read_items(told_register)) == 2
+    make_claim(topic_register, "5,081")
+    assert len(read_items(topic_register)) == 2
 
 
 def test_a_topic_with_a_first_day_has_its_own_changes_only(
-    told_register: Register, monkeypatch: pytest.MonkeyPatch
+    topic_register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = make_topic_body(title="Since 2020?", since="2020-01-01", aggregation="within")
-    assert told_register.write("PUT", "/v1/topics/since", body).status_code == 201
+    assert topic_register.write("PUT", "/v1/topics/since", body).status_code == 201
     wanted = {"edtf": "2020-01-01/2020-12-31", "aggregation": "within"}
-    mine = make_claim(told_register, "2,020", period=wanted, date="2025-06-12")
+    mine = make_claim(topic_register, "2,020", period=wanted, date="2025-06-12")
     for number in range(100, 160):
-        make_claim(told_register, f"3,{number}")
+        make_claim(topic_register, f"3,{number}")
     path = "/v1/topics/since/feed.json"
-    assert [item["url"] for item in read_items(told_register, path)] == [f"/claims/{mine['id']}"]
+    assert [item["url"] for item in read_items(topic_register, path)] == [f"/claims/{mine['id']}"]
     monkeypatch.setattr(latest_changes, "MAX_COMPARED_CHANGES", 10)  # then the claims are looked up first
-    assert [item["url"] for item in read_items(told_register, f"{path}?_=1")] == [f"/claims/{mine['id']}"]
+    assert [item["url"] for item in read_items(topic_register, f"{path}?_=1")] == [f"/claims/{mine['id']}"]
 
 
 def test_there_is_no_feed_of_a_topic_that_is_not_there(shared_starter_register: Register) -> None:

@@ -50,7 +50,7 @@ def routes(register: Register) -> list[str]:
     return found
 
 
-def retracted(register: Register, made: dict[str, Any], day: str) -> dict[str, Any]:
+def retract_claim(register: Register, made: dict[str, Any], day: str) -> dict[str, Any]:
     body = {"retracted_on": day, "reason": "Taken back."}
     match = {"If-Match": f'"{made["revision"]}"'}
     answer = register.write("POST", f"/v1/claims/{made['id']}/retraction", body, **match)
@@ -129,7 +129,7 @@ def test_what_was_known_and_what_was_recorded_are_two_questions(register: Regist
     early = submit_claim(register, make_unique_claim_body(date="2025-06-12"))
     late = submit_claim(register, make_unique_claim_body(date="2025-07-01", source="institute"))
     before = f"seq:{read_latest_seq(register)}"
-    assert retracted(register, early, "2025-08-01")["status"] == "retracted"
+    assert retract_claim(register, early, "2025-08-01")["status"] == "retracted"
     after = f"seq:{read_latest_seq(register)}"
     for known_on, state, standing, taken_back in (
         ("2025-06-11", before, [], []),
@@ -199,7 +199,7 @@ def test_the_age_in_a_past_answer_is_counted_to_its_own_day(register: Register) 
     asked = register.get(f"{TOPIC}/side-by-side?recorded_as_of=seq:{seq}&known_on=2025-06-22").json()
     assert (asked["known_on"], asked["positions"][0]["age_days"]) == ("2025-06-22", 10)
     # A retraction that is recorded later has no effect on the past state, although its day is before it.
-    retracted(register, made, "2025-06-20")
+    retract_claim(register, made, "2025-06-20")
     assert register.get(f"{TOPIC}/side-by-side?recorded_as_of=seq:{seq}").content == past.content
     with register.database.read() as session:
         assert session.execute(select(func.max(columns_of(Change).at))).scalar_one() > then

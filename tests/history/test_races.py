@@ -44,13 +44,13 @@ def runners(fleet: ServerGroup, request: pytest.FixtureRequest) -> Iterator[Race
     runners.close(fleet)
 
 
-def of(value: int, **changes: Any) -> dict[str, Any]:
+def make_body(value: int, **changes: Any) -> dict[str, Any]:
     return make_claim_body(figure=make_figure_body(str(value), value=value), **changes)
 
 
 @pytest.mark.parametrize("runners", [MATCH_CLIENTS], indirect=True)
 def test_of_simultaneous_changes_exactly_one_wins(fleet: ServerGroup, runners: RaceThreads) -> None:
-    made = fleet.write("POST", "/v1/claims", of(1_000_000)).json()
+    made = fleet.write("POST", "/v1/claims", make_body(1_000_000)).json()
     address = f"/v1/claims/{made['id']}"
     winners: list[str] = []
     began = time.monotonic()
@@ -94,7 +94,7 @@ def test_one_key_makes_one_claim(fleet: ServerGroup, runners: RaceThreads) -> No
         key = {"Idempotency-Key": f"race-{race}"}
 
         def post(runner: int, race: int = race, key: dict[str, str] = key) -> HttpReply:
-            return fleet.write("POST", "/v1/claims", of(race), runner, key)
+            return fleet.write("POST", "/v1/claims", make_body(race), runner, key)
 
         replies = runners.race(post)
         answered = [reply for reply in replies if reply.status == 201]
@@ -107,7 +107,7 @@ def test_one_key_makes_one_claim(fleet: ServerGroup, runners: RaceThreads) -> No
         assert len(first) == 1
         made.add(first[0].json()["id"])
         outcomes.update(f"{reply.status}" for reply in replies)
-        other = fleet.write("POST", "/v1/claims", of(race, note="Another."), race, key)
+        other = fleet.write("POST", "/v1/claims", make_body(race, note="Another."), race, key)
         assert (other.status, other.json()["code"]) == (422, "key_reused")
     took = time.monotonic() - began
     print(f"\n{RACES} Idempotency-Key races of {KEY_CLIENTS} clients, 3 servers: {dict(outcomes)}, {took:.1f} s")  # noqa: T201 - shown with -s
@@ -126,7 +126,7 @@ def test_two_bodies_under_one_key_make_one_claim(fleet: ServerGroup, runners: Ra
 
         def post(runner: int, race: int = race, values: list[int] = values) -> HttpReply:
             key = {"Idempotency-Key": f"two-{race}"}
-            return fleet.write("POST", "/v1/claims", of(values[runner]), runner, key)
+            return fleet.write("POST", "/v1/claims", make_body(values[runner]), runner, key)
 
         replies = runners.race(post)
         won = {value for value, reply in zip(values, replies, strict=True) if reply.status == 201}
@@ -159,7 +159,9 @@ def test_a_crash_neither_loses_nor_doubles_what_a_key_made(database_copies: Data
                     key = f"crash-{value}"
                     sent.append((key, value))
                     try:
-                        seen[key] = fleet.write("POST", "/v1/claims", of(value), headers={"Idempotency-Key": key})
+                        seen[key] = fleet.write(
+                            "POST", "/v1/claims", make_body(value), headers={"Idempotency-Key": key}
+                        )
                     except (OSError, HTTPException):
                         break
                 return sent
@@ -168,7 +170,7 @@ def test_a_crash_neither_loses_nor_doubles_what_a_key_made(database_copies: Data
             runners.close(fleet)
             fleet.servers[0].start()
             for key, value in sent:
-                again = fleet.write("POST", "/v1/claims", of(value), headers={"Idempotency-Key": key})
+                again = fleet.write("POST", "/v1/claims", make_body(value), headers={"Idempotency-Key": key})
                 assert again.status == 201, again.body
                 if key in seen:
                     assert seen[key].status == 201

@@ -38,13 +38,13 @@ LAST_OPERATIONS = (
 
 
 @contextmanager
-def under(url: str, base: str) -> Iterator[Register]:
+def serve_under(url: str, base: str) -> Iterator[Register]:
     """Serve a database under a base URL."""
     yield from open_register(url, base)
 
 
 @pytest.fixture(scope="module")
-def based(database_copies: DatabaseCopies) -> Iterator[Register]:
+def based_register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """The starter register under `BASE`, which tests do not write to."""
     yield from open_register(database_copies.create_copy("starter"), BASE)
 
@@ -114,9 +114,9 @@ def operations(register: Register) -> list[tuple[str, str, dict[str, Any]]]:
     return [each for each in iterate_operations(document) if STREAM not in str(each[2]["responses"].get("200"))]
 
 
-def test_every_address_of_every_read_is_whole(based: Register) -> None:
+def test_every_address_of_every_read_is_whole(based_register: Register) -> None:
     asked = []
-    for method, path, operation in operations(based):
+    for method, path, operation in operations(based_register):
         if method != "get" or operation["security"] != []:
             continue
         parameters = operation.get("parameters", [])
@@ -130,17 +130,17 @@ def test_every_address_of_every_read_is_whole(based: Register) -> None:
             if address in UNCHECKED_PATHS:
                 continue
             limit = {"limit": 2} if any(each["name"] == "cursor" for each in parameters) else {}
-            check_response(based, address, based.get(address, params=needed | limit))
+            check_response(based_register, address, based_register.get(address, params=needed | limit))
             asked.append(address)
-        problem = based.get(path_of(path, operation), params=needed | {"no_parameter": "1"})
+        problem = based_register.get(path_of(path, operation), params=needed | {"no_parameter": "1"})
         if problem.status_code != 200:
-            check_response(based, path, problem, status=(404, 422))
+            check_response(based_register, path, problem, status=(404, 422))
             assert problem.json()["type"].startswith(f"{BASE}/problems/")
     assert "/v1/topics/russian-casualties/claims.csv" in asked
 
 
 def test_every_address_of_every_write_is_whole(make_database: Callable[[str], str]) -> None:
-    with under(make_database("starter"), BASE) as register:
+    with serve_under(make_database("starter"), BASE) as register:
         writes = [each for each in operations(register) if each[0] != "get"]
         last = {name: number for number, name in enumerate(LAST_OPERATIONS, 1)}
         for method, path, operation in sorted(writes, key=lambda each: last.get(each[2]["operationId"], 0)):
@@ -150,35 +150,35 @@ def test_every_address_of_every_write_is_whole(make_database: Callable[[str], st
                 assert answer.json()["links"]["self"].startswith(f"{BASE}/v1/")
 
 
-def test_every_other_route_has_whole_addresses(based: Register) -> None:
-    routes = app_of(based).router.routes
+def test_every_other_route_has_whole_addresses(based_register: Register) -> None:
+    routes = app_of(based_register).router.routes
     paths = [getattr(route, "path", "") for route in routes if "GET" in (getattr(route, "methods", None) or ())]
     plain = [path for path in paths if path and "{" not in path and not path.startswith("/v1/")]
     assert {"/", "/docs", "/openapi.json", "/health/ready"} <= {*plain}
     for path in plain:
         if path not in UNCHECKED_PATHS:
             needed = {"url": f"{BASE}/topics/russian-casualties"} if path == "/oembed" else {}
-            answer = based.get(path, params=needed, follow_redirects=False)
-            check_response(based, path, answer, status=(200, 307, 308))
+            answer = based_register.get(path, params=needed, follow_redirects=False)
+            check_response(based_register, path, answer, status=(200, 307, 308))
 
 
-def test_the_documentation_works_under_the_base_url(based: Register) -> None:
-    page = based.get("/docs")
+def test_the_documentation_works_under_the_base_url(based_register: Register) -> None:
+    page = based_register.get("/docs")
     shown = re.findall(r"<code>([^<]*)</code>", page.text)
     assert not any("127.0.0.1" in each for each in shown)
     assert sum(BASE in each for each in shown) > 100
-    page = based.get("/docs/reference")
+    page = based_register.get("/docs/reference")
     addresses = re.findall(r'(?:src|href|data-openapi)="([^"]*)"', page.text)
     assert f"{BASE}/docs/assets/swagger-ui-bundle.js" in addresses
     for address in addresses:
         assert address.startswith(BASE)
-        assert based.get(address.removeprefix(BASE)).status_code == 200
+        assert based_register.get(address.removeprefix(BASE)).status_code == 200
     assert "script-src 'self' https://news.example;" in page.headers["content-security-policy"]
-    document = based.get("/openapi.json").json()
+    document = based_register.get("/openapi.json").json()
     assert [server["url"] for server in document["servers"]] == [BASE]
     assert f"[the topics]({BASE}/v1/topics)" in document["info"]["description"]
     assert "/v1/claims" in document["paths"]
-    assert based.get("/robots.txt").text.splitlines()[1] == "Disallow: /claims/v1/changes"
+    assert based_register.get("/robots.txt").text.splitlines()[1] == "Disallow: /claims/v1/changes"
 
 
 @pytest.mark.parametrize(
@@ -195,14 +195,14 @@ def test_the_documentation_works_under_the_base_url(based: Register) -> None:
         ("GET", "/v1/topics/russian-casualties/claims?topic=x", 422),
     ],
 )
-def test_a_problem_names_whole_addresses(based: Register, method: str, path: str, status: int) -> None:
-    answer = based.request(method, path)
-    check_response(based, path, answer, status=(status,))
-    assert based.get(answer.json()["type"].removeprefix(BASE)).json()["code"] == answer.json()["code"]
+def test_a_problem_names_whole_addresses(based_register: Register, method: str, path: str, status: int) -> None:
+    answer = based_register.request(method, path)
+    check_response(based_register, path, answer, status=(status,))
+    assert based_register.get(answer.json()["type"].removeprefix(BASE)).json()["code"] == answer.json()["code"]
 
 
 def test_a_conflict_links_to_the_record_that_stands(make_database: Callable[[str], str]) -> None:
-    with under(make_database("starter"), BASE) as register:
+    with serve_under(make_database("starter"), BASE) as register:
         [post] = [each for each in operations(register) if each[2]["operationId"] == "post_claim"]
         first, again = (send_example(register, *post) for _ in range(2))
         assert again.status_code == 409
@@ -210,24 +210,24 @@ def test_a_conflict_links_to_the_record_that_stands(make_database: Callable[[str
         assert again.json()["links"]["claim"] == first.headers["location"] == first.json()["links"]["self"]
 
 
-def test_a_request_is_served_with_the_prefix_and_without(based: Register) -> None:
+def test_a_request_is_served_with_the_prefix_and_without(based_register: Register) -> None:
     for path in ("/v1/topics?limit=1", f"/v1/claims/{CLAIM}", "/v1/claims.csv?limit=3", "/docs", "/health/live"):
-        plain, prefixed = based.get(path), based.get(f"/claims{path}")
+        plain, prefixed = based_register.get(path), based_register.get(f"/claims{path}")
         assert (plain.status_code, prefixed.status_code) == (200, 200), path
         assert plain.content == prefixed.content, path
         assert plain.headers.get("etag") == prefixed.headers.get("etag"), path
-    page = based.get("/claims/v1/claims?limit=1").json()
-    assert based.get(page["links"]["next"].removeprefix("https://news.example")).status_code == 200
-    assert based.get("/claims/docs/assets/swagger-ui.css").status_code == 200
+    page = based_register.get("/claims/v1/claims?limit=1").json()
+    assert based_register.get(page["links"]["next"].removeprefix("https://news.example")).status_code == 200
+    assert based_register.get("/claims/docs/assets/swagger-ui.css").status_code == 200
     # `/claims` alone is the page of that name, as a proxy that removes the prefix sends it.
     for prefixed, plain in (
         ("/claims/", "/"),
         ("/claims/claims", "/claims"),
         (f"/claims/claims/{CLAIM}", f"/claims/{CLAIM}"),
     ):
-        assert based.get(prefixed).content == based.get(plain).content, prefixed
+        assert based_register.get(prefixed).content == based_register.get(plain).content, prefixed
     for path in ("/claimsv1/topics", "/claims/claims/v1/topics"):
-        assert based.get(path).status_code == 404, path
+        assert based_register.get(path).status_code == 404, path
 
 
 @pytest.mark.parametrize(
@@ -262,37 +262,37 @@ def test_without_a_base_url_addresses_are_paths(shared_starter_register: Registe
     assert [server["url"] for server in servers] == ["/"]
 
 
-def test_files_have_whole_addresses(based: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_have_whole_addresses(based_register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.http.lists.MAX_LIMIT", 20)  # a file of several pages
     for path in ("/v1/claims.csv", "/v1/claims.csv?fields=url", "/v1/topics/russian-casualties/timeline.csv"):
-        rows = [*csv.DictReader(io.StringIO(based.get(path).text))]
+        rows = [*csv.DictReader(io.StringIO(based_register.get(path).text))]
         assert len(rows) > 20
         assert all(row["url"].startswith(f"{BASE}/v1/claims/") for row in rows), path
-    flat = based.get("/v1/claims?fields=id,url&limit=2").json()["data"]
+    flat = based_register.get("/v1/claims?fields=id,url&limit=2").json()["data"]
     assert [row["url"] for row in flat] == [f"{BASE}/v1/claims/{row['id']}" for row in flat]
-    for line in based.get("/v1/claims.ndjson").text.splitlines():
+    for line in based_register.get("/v1/claims.ndjson").text.splitlines():
         claim = orjson.loads(line)
         assert claim["links"]["revisions"] == f"{BASE}/v1/claims/{claim['id']}/revisions"
 
 
-def test_feeds_and_citations_have_whole_addresses(based: Register) -> None:
-    atom = ET.fromstring(based.get("/v1/feed.atom").content)  # noqa: S314 - from the service itself
+def test_feeds_and_citations_have_whole_addresses(based_register: Register) -> None:
+    atom = ET.fromstring(based_register.get("/v1/feed.atom").content)  # noqa: S314 - from the service itself
     links = [link.attrib["href"] for link in atom.iter("{http://www.w3.org/2005/Atom}link")]
     assert len(links) >= 3
     assert all(link.startswith(f"{BASE}/") for link in links)
-    feed = based.get("/v1/feed.json").json()
+    feed = based_register.get("/v1/feed.json").json()
     # Those of single claims: tests/feeds.
     assert [item["url"] for item in feed["items"]] == [f"{BASE}/"]
     assert feed["home_page_url"] == f"{BASE}/"
     assert feed["feed_url"] == f"{BASE}/v1/feed.json"
-    assert based.get("/claims/v1/feed.json").json()["feed_url"] == feed["feed_url"]
-    permanent = based.get(f"/v1/claims/{CLAIM}/citation").json()["links"]["permanent"]
-    assert based.get(f"/v1/claims/{CLAIM}/citation.csl.json").json()[-1]["URL"] == permanent
+    assert based_register.get("/claims/v1/feed.json").json()["feed_url"] == feed["feed_url"]
+    permanent = based_register.get(f"/v1/claims/{CLAIM}/citation").json()["links"]["permanent"]
+    assert based_register.get(f"/v1/claims/{CLAIM}/citation.csl.json").json()[-1]["URL"] == permanent
     assert permanent.startswith(f"{BASE}/v1/claims/{CLAIM}/citation?")
 
 
 def test_ids_of_feeds_do_not_depend_on_the_base_url(make_database: Callable[[str], str]) -> None:
-    with under(make_database("starter"), BASE) as register:
+    with serve_under(make_database("starter"), BASE) as register:
         ids = [item["id"] for item in register.get("/v1/feed.json").json()["items"]]
         change_base(register, OTHER_BASE)
         assert [item["id"] for item in register.get("/v1/feed.json").json()["items"]] == ids
@@ -301,7 +301,7 @@ def test_ids_of_feeds_do_not_depend_on_the_base_url(make_database: Callable[[str
 def test_etags_differ_between_base_urls(make_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     paths = ("/v1/claims?limit=5", f"/v1/claims/{CLAIM}", "/v1/claims.csv", "/v1/claims.ndjson?limit=3", "/v1/topics")
     monkeypatch.setattr("app.http.lists.MAX_LIMIT", 20)
-    with under(make_database("starter"), BASE) as register:
+    with serve_under(make_database("starter"), BASE) as register:
         tags = {path: register.get(path).headers["etag"] for path in paths}
         change_base(register, OTHER_BASE)
         for path in paths:
@@ -314,7 +314,7 @@ def test_etags_differ_between_base_urls(make_database: Callable[[str], str], mon
 def test_a_repetition_gets_the_addresses_of_today_and_no_base_url_is_stored(
     make_database: Callable[[str], str],
 ) -> None:
-    with under(make_database("starter"), BASE) as register:
+    with serve_under(make_database("starter"), BASE) as register:
         headers = {"If-Match": '"1"', "Idempotency-Key": "a key"}
         body = {"reason": "Said to have been a slip.", "retracted_on": "2025-07-01"}
         assessment = {"level": "low", "rationale": "No method is given."}
@@ -345,7 +345,7 @@ def test_a_repetition_gets_the_addresses_of_today_and_no_base_url_is_stored(
 
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
 def test_an_export_changes_nothing_after_a_move(make_database: Callable[[str], str], suffix: str) -> None:
-    with under(make_database("starter"), BASE) as register:
+    with serve_under(make_database("starter"), BASE) as register:
         answer = register.get(f"/v1/claims.{suffix}")
         change_base(register, OTHER_BASE)
         media_type = {"Content-Type": answer.headers["content-type"]}
@@ -358,7 +358,7 @@ def test_a_write_of_another_application_in_one_process_has_its_own_addresses(
     make_database: Callable[[str], str], starter_register: Register
 ) -> None:
     body = {"level": "low", "rationale": "No method is given."}
-    with under(make_database("starter"), BASE) as register:
+    with serve_under(make_database("starter"), BASE) as register:
         for each, base in ((register, BASE), (starter_register, ""), (register, BASE)):
             reason = {"rationale": f"No method is given, {base or 'here'}."}
             answer = each.write("POST", f"/v1/claims/{CLAIM}/assessments", body | reason)

@@ -14,7 +14,7 @@ from app.database.api_keys import ROLE_RANK, create_key, revoke_key
 from app.enums import Role
 from app.http.access import OPEN_PATHS
 from tests.examples import assert_problem, make_claim_body, record_example_vocabulary, submit_claim
-from tests.http.test_protocol import exchange, request
+from tests.http.connections import exchange, request
 from tests.http.test_standards import PATHS, STREAM
 from tests.registers import Register
 

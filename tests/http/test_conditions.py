@@ -18,7 +18,7 @@ from tests.examples import (
     record_example_vocabulary,
     submit_claim,
 )
-from tests.http.test_types import OPERATIONS
+from tests.http.operations import OPERATIONS
 from tests.registers import Register
 
 PUTS: dict[str, dict[str, Any]] = {

@@ -146,7 +146,7 @@ def routes(shared_starter_register: Register) -> list[tuple[str, str, list[str]]
 REAL = {"slug": "russian-casualties", "suffix": "csv", "n": "1"}
 
 
-def filled(path: str, segment: str | None, id_: str) -> str:
+def fill_path(path: str, segment: str | None, id_: str) -> str:
     """Return `path` with every parameter replaced by `segment` or by an existing value."""
     while "{" in path:
         name = path[path.index("{") + 1 : path.index("}")]
@@ -167,7 +167,7 @@ def test_no_path_breaks_a_read(
     for method, path, _ in routes:
         if method == "GET" and "{" in path:
             for segment in SEGMENTS if path.count("/") < 4 else SEGMENTS[:8]:
-                address = filled(path, segment, id_)
+                address = fill_path(path, segment, id_)
                 assert_no_mistake(shared_starter_register.get(address, follow_redirects=False), address)
 
 
@@ -183,7 +183,7 @@ def test_no_parameter_breaks_a_read(
             whole = path in ("/v1/claims", "/v1/side-by-side")
             for value in itertools.islice(values, 11 if whole else 1):
                 base = "category=killed&" if path == "/v1/side-by-side" and name != "category" else ""
-                address = f"{filled(path, None, id_)}?{base}{name}={value}"
+                address = f"{fill_path(path, None, id_)}?{base}{name}={value}"
                 assert_no_mistake(shared_starter_register.get(address), address)
 
 
@@ -193,7 +193,7 @@ def test_no_body_breaks_a_write(starter_register: Register, routes: list[tuple[s
         if method in ("POST", "PUT", "PATCH"):
             for body in BODIES:
                 headers = {"Content-Type": "application/json", "If-Match": '"1"', **starter_register.keys["admin"]}
-                answer = starter_register.request(method, filled(path, None, id_), content=body, headers=headers)
+                answer = starter_register.request(method, fill_path(path, None, id_), content=body, headers=headers)
                 assert_no_mistake(answer, f"{method} {path} {body[:60]!r}")
 
 
@@ -218,7 +218,7 @@ def test_no_method_breaks_an_address(
     shared_starter_register: Register, routes: list[tuple[str, str, list[str]]], method: str
 ) -> None:
     for path in sorted({path for _, path, _ in routes} | {"/docs", "/openapi.json", "/", "/docs/assets/x", "/nothing"}):
-        answer = shared_starter_register.request(method, filled(path, "x", "x"), follow_redirects=False)
+        answer = shared_starter_register.request(method, fill_path(path, "x", "x"), follow_redirects=False)
         assert_no_mistake(answer, f"{method} {path}")
 
 

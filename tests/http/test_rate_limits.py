@@ -27,7 +27,7 @@ from app.http.counter_table import (
 from app.runtime_folder import create_runtime_folder, find_runtime_folder
 from app.settings import Settings
 from tests.examples import assert_problem
-from tests.http.test_protocol import exchange, request
+from tests.http.connections import exchange, request
 from tests.registers import Register
 
 QUOTA = 5

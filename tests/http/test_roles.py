@@ -19,7 +19,7 @@ from tests.examples import (
     read_latest_seq,
     record_example_vocabulary,
 )
-from tests.http.test_types import OPERATIONS
+from tests.http.operations import OPERATIONS
 from tests.registers import Register
 
 WRITES: list[tuple[str, str, dict[str, Any], str]] = [

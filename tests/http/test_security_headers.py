@@ -10,7 +10,7 @@ from app.database.engine import Database
 from app.errors import RequestTimeout
 from app.http.middleware import MAX_ADDRESS_BYTES
 from tests.examples import make_claim_body, read_latest_seq
-from tests.http.test_protocol import Connection, exchange, request
+from tests.http.connections import Connection, exchange, request
 from tests.registers import Register
 
 REQUIRED = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "access-control-allow-origin": "*"}

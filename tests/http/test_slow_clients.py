@@ -10,7 +10,7 @@ import uvicorn
 from app.http import protocol
 from app.http.graceful_server import GracefulServer
 from app.http.protocol import MIN_BODY_BYTES_PER_SECOND
-from tests.http.test_protocol import Connection, RecordingTransport, request
+from tests.http.connections import Connection, RecordingTransport, request
 from tests.registers import Register
 
 PATH = "/v1/documents"

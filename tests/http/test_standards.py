@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from app.main import CounterclaimApp
 from tests.contract.examples import EXAMPLE_CLAIM_ID, first_example, iterate_operations, path_of
 from tests.examples import assert_problem, make_claim_body, record_example_vocabulary, submit_claim
-from tests.http.test_types import DOCUMENT, OPERATIONS, READS, WRITES
+from tests.http.operations import DOCUMENT, OPERATIONS, READS, WRITES
 from tests.registers import Register
 
 STREAM = "/v1/changes/stream"

@@ -22,7 +22,7 @@ QUESTION = "category=killed&subject=russian-personnel"
 THEN = f"recorded_as_of={quote('2100-01-01T00:00:00Z')}"
 
 
-def refused(register: Register, address: str) -> tuple[str, str]:
+def read_refusal(register: Register, address: str) -> tuple[str, str]:
     """Return the detail and hint of a refusal, which has nothing else that depends on the request."""
     problem = assert_problem(register.get(address), 422, "query_too_broad")
     assert problem["errors"] == []
@@ -54,13 +54,13 @@ def few_counted_claims(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_questions_with_many_series_are_refused(shared_starter_register: Register) -> None:
     detail = "This question is too broad. It has more than 12 series of claims."
     address = "/v1/side-by-side?category=killed&tolerance=0.3"
-    assert refused(shared_starter_register, address) == (
+    assert read_refusal(shared_starter_register, address) == (
         detail,
         "set `subject` or `place` or `aggregation`",
     )
     for name in ("side-by-side", "brief", "chart.svg", "chart.vl.json", "side-by-side.csv"):
         address = f"/v1/topics/russian-casualties/{name}?tolerance=0.3"
-        assert refused(shared_starter_register, address)[0] == detail
+        assert read_refusal(shared_starter_register, address)[0] == detail
     page = shared_starter_register.get("/topics/russian-casualties?tolerance=0.3", headers={"accept": "text/html"})
     assert page.status_code == 422
     assert "more than 12 series" in page.text
@@ -89,7 +89,7 @@ def test_comparisons_that_list_many_claims_are_refused(
     monkeypatch.setattr(candidates, "MAX_COMPARED_CLAIMS", 4)
     address = "/v1/topics/russian-casualties/side-by-side?tolerance=0.31"
     detail = "This question is too broad. It would list more than 4 claims."
-    assert refused(shared_starter_register, address)[0] == detail
+    assert read_refusal(shared_starter_register, address)[0] == detail
     # The summary of a topic lists none.
     assert shared_starter_register.get("/v1/topics/russian-casualties?known_on=2025-05-01").status_code == 200
 
@@ -99,14 +99,14 @@ def test_past_states_with_many_claims_are_refused(shared_starter_register: Regis
     detail = "This question is too broad. In a past state of the register it would read more than 20 claims."
     for path in ("", "/side-by-side", "/brief", "/chart.svg", "/timeline"):
         address = f"/v1/topics/russian-casualties{path}?recorded_as_of=seq:400"
-        found = refused(shared_starter_register, f"{address}&total=true" if path == "/timeline" else address)
+        found = read_refusal(shared_starter_register, f"{address}&total=true" if path == "/timeline" else address)
         assert found[0] == detail
         assert found[1].startswith("omit `recorded_as_of`")
-    assert refused(shared_starter_register, "/v1/topics?recorded_as_of=seq:401&limit=30") == (
+    assert read_refusal(shared_starter_register, "/v1/topics?recorded_as_of=seq:401&limit=30") == (
         "The summaries of these topics would read more than 20 claims.",
         "set a smaller `limit`, or omit `recorded_as_of`",
     )
-    assert refused(shared_starter_register, "/v1/topics?recorded_as_of=seq:401&limit=2&sort=claims")[1] == (
+    assert read_refusal(shared_starter_register, "/v1/topics?recorded_as_of=seq:401&limit=2&sort=claims")[1] == (
         "omit `sort`, or omit `recorded_as_of`"
     )
     assert shared_starter_register.get("/v1/topics?limit=5").status_code == 200
@@ -115,7 +115,7 @@ def test_past_states_with_many_claims_are_refused(shared_starter_register: Regis
 
 @pytest.mark.usefixtures("few_series")
 def test_topics_as_known_on_a_day_are_refused_if_they_have_many_series(shared_starter_register: Register) -> None:
-    assert refused(shared_starter_register, "/v1/topics?known_on=2025-06-13&limit=20") == (
+    assert read_refusal(shared_starter_register, "/v1/topics?known_on=2025-06-13&limit=20") == (
         "The summaries of these topics would read more than 12 series of claims.",
         "set a smaller `limit`, or omit `known_on`",
     )
@@ -130,7 +130,7 @@ def test_totals_of_many_claims_are_refused(shared_starter_register: Register) ->
         ("period_from=1990-01-01&category=killed", "`source` or `topic` or a short `date_from`–`date_to`"),
     ):
         address = f"/v1/claims?{filters}&total=true&limit=3"
-        assert refused(shared_starter_register, address) == (detail, f"leave `total` out, or add {missing}")
+        assert read_refusal(shared_starter_register, address) == (detail, f"leave `total` out, or add {missing}")
     # These are known from stored counts.
     for filters in ("", "category=killed&", "modality=estimate&", "confidence=high&"):
         answer = shared_starter_register.get(f"/v1/claims?{filters}total=true&limit=999").json()
@@ -146,7 +146,7 @@ def test_totals_of_filtered_changes_are_refused_in_a_long_log(
     latest = shared_starter_register.get("/v1/register").json()["seq"]
     monkeypatch.setattr(changes, "MAX_COUNTED_CHANGES", 50)
     for filters in ("kind=claim", "topic=russian-casualties"):
-        assert refused(shared_starter_register, f"/v1/changes?{filters}&total=true&limit=3") == (
+        assert read_refusal(shared_starter_register, f"/v1/changes?{filters}&total=true&limit=3") == (
             "There are more than 50 changes after 0, too many to count some of them.",
             "leave `total` out, or set a later `after`",
         )
@@ -166,13 +166,13 @@ def test_a_topic_on_very_many_questions_is_refused_and_no_error(
         body = make_category_body(f"Part {n}", parent="casualties")
         assert register.write("PUT", f"/v1/categories/part-{n}", body).status_code == 201
     assert register.write("PUT", "/v1/topics/wide", make_topic_body()).status_code == 201
-    assert refused(register, "/v1/topics/wide/timeline")[0].endswith(
+    assert read_refusal(register, "/v1/topics/wide/timeline")[0].endswith(
         f"It has more than {timeline.MAX_QUESTIONS} combinations of category, subject and place."
     )
     for path in ("", "/side-by-side", "/brief", "/claims", "/feed.atom", "/chart.svg"):
         assert register.get(f"/v1/topics/wide{path}").status_code == 200
     monkeypatch.setattr(candidates, "MAX_SERIES", 300)
-    assert refused(register, "/v1/topics/wide/side-by-side?tolerance=0.1") == (
+    assert read_refusal(register, "/v1/topics/wide/side-by-side?tolerance=0.1") == (
         "This question is too broad. It has more than 300 questions.",
         "set `aggregation`, or set `narrower=false`",
     )

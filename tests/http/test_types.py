@@ -1,6 +1,5 @@
 """Bodies and parameters have the types of the OpenAPI document, on every route that the application registers."""
 
-import json
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import pairwise
@@ -9,26 +8,11 @@ from typing import Any
 import pytest
 
 from app.http.language_tags import is_language_tag
-from tests.contract.examples import body_of, first_example, iterate_operations, path_of
-from tests.contract.openapi_document import render_document
+from tests.contract.examples import body_of, first_example
 from tests.examples import assert_problem, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
+from tests.http.operations import READS, SCHEMAS, WRITES
 from tests.registers import Register
 
-DOCUMENT: dict[str, Any] = json.loads(render_document())
-SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
-OPERATIONS = list(iterate_operations(DOCUMENT))
-WRITES = [
-    (method.upper(), path_of(path, operation), operation)
-    for method, path, operation in OPERATIONS
-    if "application/json" in operation.get("requestBody", {}).get("content", {})
-    and operation["operationId"] != "post_import"
-]
-READS = [
-    (path_of(path, operation), operation)
-    for method, path, operation in OPERATIONS
-    if method == "get" and operation["security"] == []
-]
-"""The reads that need no key."""
 CONDITION = {"If-Match": "*"}
 
 

@@ -59,7 +59,7 @@ def scrape(register: Register) -> Samples:
     }
 
 
-def counted(samples: Samples, name: str = "counterclaim_http_requests_total", **labels: str) -> float:
+def sum_samples(samples: Samples, name: str = "counterclaim_http_requests_total", **labels: str) -> float:
     wanted = {"route": PATH, "method": "GET", "status": "200"} | labels
     return sum(
         value for (sample, own), value in samples.items() if sample == name and wanted.items() <= dict(own).items()
@@ -72,16 +72,16 @@ def pids(samples: Samples, name: str) -> set[str]:
 
 def test_a_scrape_shows_every_worker(register: Register, workers: WorkerFiles, tmp_path: Path) -> None:
     assert workers
-    before = counted(scrape(register))
+    before = sum_samples(scrape(register))
     other = OtherWorker(register, tmp_path)
     other.answer(0.001)
     other.answer(0.3)
     register.get(f"{PATH}?_=1")
     samples = scrape(register)
-    assert counted(samples) == before + 3
+    assert sum_samples(samples) == before + 3
     bucket = "counterclaim_http_request_duration_seconds_bucket"
-    assert counted(samples, bucket, le="+Inf") == before + 3
-    assert counted(samples, bucket, le="+Inf") - counted(samples, bucket, le="0.25") >= 1
+    assert sum_samples(samples, bucket, le="+Inf") == before + 3
+    assert sum_samples(samples, bucket, le="+Inf") - sum_samples(samples, bucket, le="0.25") >= 1
     assert pids(samples, "counterclaim_http_requests_in_progress") == {str(os.getpid()), "7"}
     other.die()
 
@@ -95,13 +95,13 @@ def test_counters_never_go_back_and_gauges_of_the_dead_go(
     alive = scrape(register)
     first.die()
     dead = scrape(register)
-    assert counted(dead) == counted(alive)
+    assert sum_samples(dead) == sum_samples(alive)
     assert pids(dead, "counterclaim_process_threads") == {str(os.getpid())}
     second = OtherWorker(register, tmp_path)
-    assert counted(scrape(register)) == counted(alive), "the new worker has counted nothing"
+    assert sum_samples(scrape(register)) == sum_samples(alive), "the new worker has counted nothing"
     second.answer(0.001)
     replaced = scrape(register)
-    assert counted(replaced) == counted(alive) + 1
+    assert sum_samples(replaced) == sum_samples(alive) + 1
     assert pids(replaced, "counterclaim_process_threads") == {str(os.getpid()), "7"}
     for (name, labels), value in alive.items():
         if name.endswith(("_total", "_bucket", "_count", "_sum")) and not dict(labels).get("pid"):
@@ -112,7 +112,7 @@ def test_counters_never_go_back_and_gauges_of_the_dead_go(
 def test_what_was_shown_is_in_the_file_of_the_worker(register: Register, workers: WorkerFiles, tmp_path: Path) -> None:
     """If the worker that answered a scrape is killed, no other one shows less than it did."""
     assert workers
-    shown = counted(scrape(register))
+    shown = sum_samples(scrape(register))
     other = WorkerFiles(tmp_path)
     ((families),) = other.exchange([])
     (requests,) = (family for family in families if family.name == "counterclaim_http_requests")
@@ -124,12 +124,12 @@ def test_a_damaged_or_missing_file_takes_nothing_from_the_others(
     register: Register, workers: WorkerFiles, tmp_path: Path
 ) -> None:
     assert workers
-    before = counted(scrape(register))
+    before = sum_samples(scrape(register))
     (tmp_path / "damaged.json").write_text("[{")
     (tmp_path / "without-lock.json").write_text("[]")
-    assert counted(scrape(register)) == before
+    assert sum_samples(scrape(register)) == before
     shutil.rmtree(tmp_path)
-    assert counted(scrape(register)) == before, "the folder was removed under the worker"
+    assert sum_samples(scrape(register)) == before, "the folder was removed under the worker"
 
 
 def test_histograms_are_added_bucket_by_bucket() -> None:

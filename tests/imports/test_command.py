@@ -27,7 +27,7 @@ from tests import forkserver
 from tests.examples import make_claim_body, record_example_vocabulary
 from tests.imports.import_helpers import DAILY_MAPPING, format_csv, native_row
 from tests.registers import Register, make_settings, open_register
-from tests.test_cli import ROOT, START_SECONDS, environment, ran, refused, run, wait_until
+from tests.test_cli import ROOT, START_SECONDS, environment, run, run_refused, run_successfully, wait_until
 
 MANY = 3_000
 
@@ -53,42 +53,44 @@ def rows_in(database: Database, table: str) -> int:
         return int(connection.execute(text(f'SELECT count(*) FROM "{table}"')).scalar_one())  # noqa: S608 - our names
 
 
-def written(path: Path, content: str) -> str:
+def write_text(path: Path, content: str) -> str:
     path.write_text(content, encoding="utf-8", newline="")
     return str(path)
 
 
 def test_an_import_tells_what_came_of_it_and_again_that_nothing_is_new(url: str, tmp_path: Path) -> None:
-    file = written(tmp_path / "losses.csv", format_csv(native_row(1), native_row(2)))
-    told = ran("import", file, url=url)
+    file = write_text(tmp_path / "losses.csv", format_csv(native_row(1), native_row(2)))
+    told = run_successfully("import", file, url=url)
     assert "losses.csv: 2 rows (csv, utf-8, delimiter ,)" in told
     assert "2 claims new" in told
     assert "Recorded as import" in told
-    assert "Nothing new: the register is unchanged." in ran("import", file, url=url)
+    assert "Nothing new: the register is unchanged." in run_successfully("import", file, url=url)
 
 
 def test_a_dry_run_records_nothing(url: str, database: Database, tmp_path: Path) -> None:
-    file = written(tmp_path / "losses.csv", format_csv(native_row(1), native_row(2)))
-    assert "A dry run: nothing was recorded." in ran("import", file, "--dry-run", url=url)
+    file = write_text(tmp_path / "losses.csv", format_csv(native_row(1), native_row(2)))
+    assert "A dry run: nothing was recorded." in run_successfully("import", file, "--dry-run", url=url)
     assert rows_in(database, "claim") == 0
 
 
 def test_standard_input_is_a_file_of_any_format(url: str, tmp_path: Path) -> None:
-    told = ran("import", "-", url=url, folder=tmp_path, standard_input=format_csv(native_row(1), native_row(2)))
+    told = run_successfully(
+        "import", "-", url=url, folder=tmp_path, standard_input=format_csv(native_row(1), native_row(2))
+    )
     assert "stdin: 2 rows (csv, utf-8, delimiter ,)" in told
     assert "2 claims new" in told
     packed = gzip.compress(json.dumps(make_claim_body()).encode())
-    assert "stdin: 1 rows (json, utf-8)" in ran("import", "-", "--dry-run", url=url, standard_input=packed)
+    assert "stdin: 1 rows (json, utf-8)" in run_successfully("import", "-", "--dry-run", url=url, standard_input=packed)
     rows = format_csv(native_row(3), native_row(4, category="kiled"))
-    told = ran("import", "-", "--keep-going", url=url, folder=tmp_path, standard_input=rows)
+    told = run_successfully("import", "-", "--keep-going", url=url, folder=tmp_path, standard_input=rows)
     assert "The refused rows are in stdin-refused.csv" in told
-    assert "once" in refused("import", "-", "-", url=url, standard_input="")
-    told = ran("import", "--inspect", "-", standard_input="day,dead\n2022-03-02,1")
+    assert "once" in run_refused("import", "-", "-", url=url, standard_input="")
+    told = run_successfully("import", "--inspect", "-", standard_input="day,dead\n2022-03-02,1")
     assert told.startswith("# stdin: 1 rows inspected (csv utf-8 ,).")
 
 
 def test_an_address_is_answered_with_the_command_that_imports_it(tmp_path: Path) -> None:
-    told = refused("import", "https://example.org/a.csv?x=1&y=2", "-m", "my map.toml", "--dry-run", folder=tmp_path)
+    told = run_refused("import", "https://example.org/a.csv?x=1&y=2", "-m", "my map.toml", "--dry-run", folder=tmp_path)
     assert told.splitlines() == [
         "Error: An import does not download files. Run:",
         "curl -fL 'https://example.org/a.csv?x=1&y=2' | counterclaim import - --mapping 'my map.toml' --dry-run",
@@ -100,15 +102,15 @@ def test_refused_rows_can_be_corrected_and_imported_again(
     format_: str, url: str, database: Database, tmp_path: Path
 ) -> None:
     lines = [make_claim_body(), make_claim_body(category="kiled"), make_claim_body(date="soon")]
-    file = written(tmp_path / "losses.ndjson", "".join(json.dumps(line) + "\n" for line in lines))
+    file = write_text(tmp_path / "losses.ndjson", "".join(json.dumps(line) + "\n" for line in lines))
     if format_ == "csv":
         rows = [
             native_row(1, note=""),
             native_row(2, category="kiled", note=""),
             native_row(3, value="three", note='"a",\nb'),
         ]
-        file = written(tmp_path / "losses.csv", format_csv(*rows))
-    told = refused("import", file, url=url)
+        file = write_text(tmp_path / "losses.csv", format_csv(*rows))
+    told = run_refused("import", file, url=url)
     assert "Nothing is imported" in told
     assert rows_in(database, "claim") == 0
     done = run("import", file, "--keep-going", url=url)
@@ -121,30 +123,30 @@ def test_refused_rows_can_be_corrected_and_imported_again(
     mended = left.replace("kiled", "killed").replace("three", "3").replace("soon", "2025-06-11")
     if format_ == "ndjson":
         mended = mended.replace("1351", "1352", 1).replace("1,351", "1,352", 1)
-    written(again, mended)
-    assert "2 claims new" in ran("import", str(again), url=url)
+    write_text(again, mended)
+    assert "2 claims new" in run_successfully("import", str(again), url=url)
     assert rows_in(database, "claim") == 3
 
 
 def test_a_mapping_comes_from_a_file_or_by_the_name_of_a_shipped_one(url: str, tmp_path: Path) -> None:
-    mapping = written(tmp_path / "daily.toml", DAILY_MAPPING.replace("ON_CHANGE", "report"))
-    file = written(tmp_path / "days.json", '[{"day": "2025-06-11", "dead": 10, "all": 30}]')
-    assert "2 claims new" in ran("import", file, "-m", mapping, url=url)
-    assert "general-staff-a-personnel" in refused("import", file, "-m", "general-staff", url=url)
-    assert "cannot be read" in refused("import", file, "-m", "absent.toml", url=url)
+    mapping = write_text(tmp_path / "daily.toml", DAILY_MAPPING.replace("ON_CHANGE", "report"))
+    file = write_text(tmp_path / "days.json", '[{"day": "2025-06-11", "dead": 10, "all": 30}]')
+    assert "2 claims new" in run_successfully("import", file, "-m", mapping, url=url)
+    assert "general-staff-a-personnel" in run_refused("import", file, "-m", "general-staff", url=url)
+    assert "cannot be read" in run_refused("import", file, "-m", "absent.toml", url=url)
 
 
 def test_inspecting_a_file_writes_a_draft_to_start_from(tmp_path: Path) -> None:
-    file = written(tmp_path / "days.csv", "day;dead\r\n11.06.2025;1 200\r\n12.06.2025;1 300\r\n")
-    told = ran("import", "--inspect", file)
+    file = write_text(tmp_path / "days.csv", "day;dead\r\n11.06.2025;1 200\r\n12.06.2025;1 300\r\n")
+    told = run_successfully("import", "--inspect", file)
     assert "%d.%m.%Y" in told
     assert "[claims.dead]" in told
 
 
 def test_files_that_cannot_be_read_get_a_line_and_no_traceback(url: str, tmp_path: Path) -> None:
-    assert "absent.csv" in refused("import", "absent.csv", url=url)
-    broken = written(tmp_path / "broken.csv", 'a,b\r\n"1,2\r\n')
-    assert "never closed" in refused("import", broken, url=url)
+    assert "absent.csv" in run_refused("import", "absent.csv", url=url)
+    broken = write_text(tmp_path / "broken.csv", 'a,b\r\n"1,2\r\n')
+    assert "never closed" in run_refused("import", broken, url=url)
 
 
 def stop_during_start(sign: signal.Signals, url: str, file: str) -> str:
@@ -168,7 +170,7 @@ def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
-    file = written(folder / "many.csv", format_csv(*(native_row(number) for number in range(1, MANY + 1))))
+    file = write_text(folder / "many.csv", format_csv(*(native_row(number) for number in range(1, MANY + 1))))
     assert "Traceback" not in stop_during_start(sign, url, file)
     for wait in (0.1, 0.4, 0.8):
         err = tmp_path / f"errors-{wait}"
@@ -181,7 +183,7 @@ def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
         assert process.exitcode in (0, -sign)
         assert "Traceback" not in err.read_text(encoding="utf-8")
         assert rows_in(database, "claim") in (0, MANY)
-    ran("import", file, url=url)
+    run_successfully("import", file, url=url)
     assert rows_in(database, "claim") == MANY
     with database.read_engine.connect() as connection:
         last, count = connection.execute(text("SELECT max(seq), count(*) FROM change")).one()
@@ -193,7 +195,7 @@ def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
 def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp_path: Path) -> None:
     record_example_vocabulary(register)
     file = tmp_path / "many.csv"
-    written(file, format_csv(*(native_row(number) for number in range(1, MANY + 1))))
+    write_text(file, format_csv(*(native_row(number) for number in range(1, MANY + 1))))
     finished = threading.Event()
     failures: list[BaseException] = []
 
@@ -221,6 +223,6 @@ def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp
 def test_a_refused_csv_reads_back_as_the_rows_it_was_made_of(tmp_path: Path) -> None:
     rows = [native_row(1, note="=1+1"), native_row(2, note='"quoted", and\nbroken')]
     path = tmp_path / "a.csv"
-    written(path, format_csv(*rows))
+    write_text(path, format_csv(*rows))
     read = [each.data for each in FileReader([path], FileOptions())]
     assert read == list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))

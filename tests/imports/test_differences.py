@@ -60,7 +60,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def changed(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def change_row(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     row = dict(row)
     for name, value in changes.items():
         if name == "citations":
@@ -74,7 +74,7 @@ def test_a_changed_field_is_named_and_not_lost(desk: Register) -> None:
     exported = desk.get("/v1/claims.ndjson").json()
     assert numbers(post_file(desk, json.dumps(exported), NDJSON)) == {"rows": 1, "unchanged": 1}
     for changes, path in CHANGES:
-        answer = post_file(desk, json.dumps(changed(exported, changes)), NDJSON)
+        answer = post_file(desk, json.dumps(change_row(exported, changes)), NDJSON)
         assert numbers(answer) == {"rows": 1, "differs": 1}, (changes, answer.text)
         assert f"`{path}`" in answer.json()["examples"]["differs"][0], changes
     assert desk.get("/v1/claims.ndjson").json() == exported
@@ -85,9 +85,9 @@ def test_a_row_without_an_id_is_compared_by_what_it_states(desk: Register) -> No
     nameless = {name: value for name, value in exported.items() if name != "id"}
     assert numbers(post_file(desk, json.dumps(nameless), NDJSON)) == {"rows": 1, "unchanged": 1}
     for changes in ({"note": "second"}, {"status": "retracted", "retracted_on": "2025-07-01"}):
-        answer = post_file(desk, json.dumps(changed(nameless, changes)), NDJSON)
+        answer = post_file(desk, json.dumps(change_row(nameless, changes)), NDJSON)
         assert numbers(answer) == {"rows": 1, "differs": 1}
-    wording = changed(nameless, {"figure": {"as_printed": "1 351"}, "note": None})
+    wording = change_row(nameless, {"figure": {"as_printed": "1 351"}, "note": None})
     assert numbers(post_file(desk, json.dumps(wording), NDJSON)) == {"rows": 1, "unchanged": 1}
 
 
@@ -118,7 +118,7 @@ def test_every_field_of_a_new_claim_is_compared_by_content_or_as_stated(desk: Re
                 continue
             types = {each.get("type") for each in [info, *info.get("anyOf", [])]}
             for value in (sample for type_, sample in samples.items() if type_ in types):
-                row = changed(exported, {owner: {name: value}})
+                row = change_row(exported, {owner: {name: value}})
                 if row != exported:
                     answer = post_file(desk, json.dumps(row), NDJSON, dry_run=True)
                     is_told = answer.status_code == 422 or "unchanged" not in numbers(answer)
@@ -168,7 +168,7 @@ def test_what_a_row_says_and_is_not_taken_is_named_in_the_report(desk: Register)
     assert post_file(desk, json.dumps(exported | other), NDJSON).json()["ignored"] == {"recorded_at": 1, "seq": 1}
     known_otherwise = {**exported, "id": "01a1f640-bc00-7528-9916-436a9224d91e"}
     assert post_file(desk, json.dumps(known_otherwise), NDJSON).json()["ignored"] == {"id": 1}
-    new = changed(exported, {"figure": {"as_printed": "1,352", "value": 1352}, **other})
+    new = change_row(exported, {"figure": {"as_printed": "1,352", "value": 1352}, **other})
     new |= {
         "id": None,
         "source": exported["source"] | {"name": "Another name"},
@@ -205,5 +205,5 @@ def test_a_field_that_no_claim_has_is_refused_and_not_dropped(
     desk: Register, changes: dict[str, Any], field: str
 ) -> None:
     exported = json.loads(desk.get("/v1/claims.ndjson").text)
-    answer = post_file(desk, json.dumps(changed(exported, changes)), NDJSON)
+    answer = post_file(desk, json.dumps(change_row(exported, changes)), NDJSON)
     assert f"There is no field `{field}`" in reasons(answer)[0]

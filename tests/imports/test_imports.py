@@ -11,7 +11,6 @@ from tests.examples import (
     make_claim_body,
     make_unique_claim_body,
     read_latest_seq,
-    record_example_vocabulary,
     submit_claim,
 )
 from tests.imports.import_helpers import (
@@ -26,12 +25,6 @@ from tests.imports.import_helpers import (
 from tests.registers import Register
 
 KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
 
 
 def rows_of(register: Register, path: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from tests.imports.import_helpers import format_csv, numbers, post_file
 from tests.recorded_rows import record_once
 from tests.registers import Register
-from tests.test_cli import ran, refused
+from tests.test_cli import run_refused, run_successfully
 
 NAMES = [column.name for column in SHEET_COLUMNS]
 
@@ -242,11 +242,11 @@ def test_the_command_imports_a_sheet_and_writes_one_of_the_refused_rows(desk: Re
     file = tmp_path / "sheet.xlsx"
     template = desk.get("/v1/imports/template.xlsx").content
     file.write_bytes(filled_in(template, FLOOD, PROTEST | {"period": "Dec-24"}))
-    told = refused("import", str(file), "--report", str(tmp_path / "report.xlsx"), url=url)
+    told = run_refused("import", str(file), "--report", str(tmp_path / "report.xlsx"), url=url)
     assert "Nothing is imported" in told
     [row] = sheet_rows((tmp_path / "report.xlsx").read_bytes())
     assert row["import_reason"].startswith("`period` is `Dec-24`: 24 can be a day and a year.")
-    told = ran("import", str(file), "--keep-going", url=url)
+    told = run_successfully("import", str(file), "--keep-going", url=url)
     assert "1 claims new" in told
     assert f"The refused rows are in {tmp_path / 'sheet-refused.xlsx'}" in told
     assert sheet_rows((tmp_path / "sheet-refused.xlsx").read_bytes()) == [row]

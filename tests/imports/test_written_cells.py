@@ -27,7 +27,7 @@ def desk(register: Register) -> Register:
     return register
 
 
-def recorded(register: Register, **cells: str) -> dict[str, Any]:
+def import_row(register: Register, **cells: str) -> dict[str, Any]:
     """Import a row, and return its claim."""
     answer = post_file(register, format_csv(NATIVE_ROW | cells), "text/csv", "contributor")
     assert answer.status_code == 201, answer.text
@@ -35,12 +35,12 @@ def recorded(register: Register, **cells: str) -> dict[str, Any]:
     return dict(claim)
 
 
-def refused(register: Register, **cells: str) -> list[str]:
+def refusal_reasons(register: Register, **cells: str) -> list[str]:
     return reasons(post_file(register, format_csv(NATIVE_ROW | cells), "text/csv", "contributor"))
 
 
 def test_a_row_can_have_the_names_of_its_records_and_its_dates_in_words(desk: Register) -> None:
-    claim = recorded(
+    claim = import_row(
         desk,
         source="rada of zolociv",
         category="CASUALTIES",
@@ -70,30 +70,32 @@ def test_the_row_with_slugs_and_edtf_is_the_same_claim(desk: Register) -> None:
 
 
 def test_a_name_that_two_records_have_is_refused_with_both_slugs(desk: Register) -> None:
-    [reason] = refused(desk, source="meduza", category="Killed")
+    [reason] = refusal_reasons(desk, source="meduza", category="Killed")
     assert reason == (
         "category: Several records of the kind category are named `Killed`: `killed`, `killed-named`. "
         "(write the slug of the one that is meant)"
     )
-    assert "`meduza`, `meduza-2`" in refused(desk, source="Meduza")[0]
+    assert "`meduza`, `meduza-2`" in refusal_reasons(desk, source="Meduza")[0]
     # A slug is certain, and comes before a name.
-    assert recorded(desk, source="the-paper")["source"]["slug"] == "the-paper"
+    assert import_row(desk, source="the-paper")["source"]["slug"] == "the-paper"
 
 
 def test_a_name_is_never_a_part_of_a_name(desk: Register) -> None:
-    assert refused(desk, source="Rada") == [
+    assert refusal_reasons(desk, source="Rada") == [
         "source: There is no source `Rada`. (did you mean `Rada of Zołočiv` (`zolochiv`)?)"
     ]
-    [reason] = refused(desk, source="The Minstry")
+    [reason] = refusal_reasons(desk, source="The Minstry")
     assert reason == (
         "source: There is no source `The Minstry`. (did you mean `The ministry` (`ministry`) or "
         "`The minister` (`minister`)?)"
     )
-    assert refused(desk, source="Reuters & AFP", publisher="Nobody!") == [
+    assert refusal_reasons(desk, source="Reuters & AFP", publisher="Nobody!") == [
         "source: There is no source `Reuters & AFP`.",
         "citations/0/document/publisher: There is no source `Nobody!`.",
     ]
-    assert refused(desk, source="minstry") == ["source: There is no source `minstry`. (did you mean `ministry`?)"]
+    assert refusal_reasons(desk, source="minstry") == [
+        "source: There is no source `minstry`. (did you mean `ministry`?)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,11 +120,11 @@ def test_a_name_is_never_a_part_of_a_name(desk: Register) -> None:
     ],
 )
 def test_a_date_that_is_not_certain_is_refused(desk: Register, cells: dict[str, str], reason: str) -> None:
-    assert refused(desk, **cells) == [reason]
+    assert refusal_reasons(desk, **cells) == [reason]
 
 
 def test_a_month_in_the_column_of_the_date_is_the_month_of_the_statement(desk: Register) -> None:
-    claim = recorded(desk, date="Nov 2024", period="to Nov 2024")
+    claim = import_row(desk, date="Nov 2024", period="to Nov 2024")
     assert (claim["date"], claim["date_edtf"], claim["period"]["edtf"]) == ("2024-11-30", "2024-11", "/2024-11")
 
 

@@ -52,6 +52,18 @@ def test_a_mirror_holds_a_lease_and_acknowledges_takedowns(register: Register, w
         assert (row.holder, row.kind, row.acknowledged) == ("mirror-key", LeaseKind.mirror, seq)
 
 
+def test_a_repeated_takedown_waits_as_well(register: Register, waits: list[str]) -> None:
+    document = register.write("POST", "/v1/documents", {"title": "A document"}).json()["id"]
+    source = {"name": "The institute", "kind": "think_tank", "interest": "independent"}
+    assert register.write("PUT", "/v1/sources/institute", source).status_code == 201
+    for path, status in ((f"/v1/documents/{document}", 410), ("/v1/sources/institute", 404)):
+        waits.clear()
+        first = register.write("POST", f"{path}/takedown", {"reason": "a court order"})
+        assert (first.status_code, len(waits)) == (200, 1)
+        repeated = register.write("POST", f"{path}/takedown", {"reason": "a court order"})
+        assert (repeated.status_code, len(waits)) == (status, 2), path
+
+
 @pytest.mark.usefixtures("waits")
 def test_an_acknowledgement_counts_only_up_to_the_latest_change(register: Register) -> None:
     lease = hold(register, acknowledged=10**18 - 1, epoch=10**9 - 1).json()

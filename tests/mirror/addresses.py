@@ -36,7 +36,8 @@ def draw_addresses(get: Any, document: dict[str, Any], number: int, seed: int) -
         filled = filled.replace("{code}", "not-found").replace("{name}", "reading")
         parameters = {"a": chooser.choice(claims), "b": chooser.choice(claims)} if path == "/v1/compare" else {}
         if path == "/v1/side-by-side":
-            parameters = {"topic": chooser.choice(slugs["topics"])}
+            topic = chooser.choice(get("/v1/topics?limit=200")["data"])
+            parameters = {name: topic[name] for name in ("category", "subject", "place")}
         if "recorded_as_of" in names and chooser.random() < 0.4:
             parameters["recorded_as_of"] = f"seq:{chooser.randint(1, latest)}"
         if "limit" in names:

@@ -16,7 +16,16 @@ import pytest
 
 from tests import forkserver
 from tests.mirror.addresses import draw_addresses
-from tests.test_cli import ROOT, ask, claim, environment, free_port, ran, refused, wait_for
+from tests.test_cli import (
+    ROOT,
+    claim,
+    environment,
+    free_port,
+    run_refused,
+    run_successfully,
+    send_request,
+    wait_for,
+)
 
 SECONDS = 30
 COMPARED_HEADERS = ("etag", "content-type", "x-register-seq", "x-register-epoch", "content-disposition", "link")
@@ -145,7 +154,10 @@ def serving(url: str, port: int) -> Iterator[None]:
 
 
 def create_keys(url: str) -> dict[str, str]:
-    return {role: ran("key", "create", role, "--role", role, url=url).strip() for role in ("admin", "editor", "mirror")}
+    return {
+        role: run_successfully("key", "create", role, "--role", role, url=url).strip()
+        for role in ("admin", "editor", "mirror")
+    }
 
 
 @contextmanager
@@ -163,7 +175,9 @@ def seq_of(port: int) -> int:
 def assert_same(origin: int, mirror: int, seed: int, number: int) -> None:
     """Compare responses of addresses that are drawn by seed."""
     wait_until(lambda: seq_of(mirror) == seq_of(origin))
-    addresses = draw_addresses(lambda path: ask(origin, path), ask(origin, "/openapi.json"), number, seed)
+    addresses = draw_addresses(
+        lambda path: send_request(origin, path), send_request(origin, "/openapi.json"), number, seed
+    )
     found = 0
     for address in addresses:
         expected, answered = fetch_when_idle(origin, address), fetch_when_idle(mirror, address)
@@ -210,8 +224,8 @@ def test_a_mirror_begins_again_after_a_fork(url: str, tmp_path: Path, make_datab
         lost = [write(port, "/v1/claims", claim(number), keys["editor"])["id"] for number in (1, 2, 3)]
         with mirrored(port, file, key=keys["mirror"]) as (mirror, _):
             wait_until(lambda: seq_of(mirror) == seq_of(port))
-    ran("import", str(package), url=other)
-    ran("epoch", url=other)
+    run_successfully("import", str(package), url=other)
+    run_successfully("epoch", url=other)
     keys = create_keys(other)
     with serving(other, port):
         write(port, "/v1/claims", claim(9), keys["editor"])
@@ -275,7 +289,7 @@ def test_a_key_that_may_not_hold_leases_is_refused_at_the_start(url: str, tmp_pa
     with origin_of(url) as (origin, keys):
         address, file = f"http://127.0.0.1:{origin}", str(tmp_path / "mirror.db")
         for key in (keys["editor"], "cc_unknown"):
-            said = refused("mirror", address, "--file", file, COUNTERCLAIM_MIRROR_KEY=key)
+            said = run_refused("mirror", address, "--file", file, COUNTERCLAIM_MIRROR_KEY=key)
             assert "/v1/leases answers 40" in said
 
 
@@ -283,8 +297,8 @@ def test_what_cannot_be_mirrored_is_said_in_a_line(tmp_path: Path) -> None:
     file = str(tmp_path / "mirror.db")
     key = {"COUNTERCLAIM_MIRROR_KEY": "cc_x"}
     port = str(free_port())
-    assert "role `mirror`" in refused("mirror", "http://127.0.0.1:1", "--file", file, "--port", port)
-    said = refused("mirror", "http://127.0.0.1:1", "--file", file, "--port", port, **key)
+    assert "role `mirror`" in run_refused("mirror", "http://127.0.0.1:1", "--file", file, "--port", port)
+    said = run_refused("mirror", "http://127.0.0.1:1", "--file", file, "--port", port, **key)
     assert "http://127.0.0.1:1 cannot be reached" in said
     for address in ("register.example", "https://u@register.example", "https://register.example?x=1", "ftp://x"):
-        assert "ORIGIN: expected" in refused("mirror", address, "--file", file, "--port", port, **key)
+        assert "ORIGIN: expected" in run_refused("mirror", address, "--file", file, "--port", port, **key)

@@ -498,7 +498,6 @@ def _make_quotes() -> list[str]:
     return found
 
 
-FigureColumns = tuple[str, str, int | None, int | None, int | None]
 _FIGURE_WORDINGS = (
     lambda x: (f"{x:,}", "plain", x, None, None),
     lambda x: (f"about {x:,}", "approximate", x, None, None),

@@ -138,7 +138,7 @@ def _scanned(node: dict[str, Any]) -> int:
     return rows
 
 
-def questions() -> Iterator[tuple[dict[str, Any], Sort, bool]]:
+def list_queries() -> Iterator[tuple[dict[str, Any], Sort, bool]]:
     """Yield every filter with every sort, and pairs of filters, for the first page and one in the middle."""
     chance = random.Random(5)  # noqa: S311 - deterministic
     sorts = list(Sort)
@@ -163,17 +163,17 @@ def _ends_before(asked: dict[str, Any]) -> bool:
     return any(low in asked and high in asked and asked[low] > asked[high] for low, high in ranges)
 
 
-def best(database: Database) -> int:
+def count_best_lookup(database: Database) -> int:
     """Return the smallest number of claims of an index lookup for the filters; all claims if there is none."""
     counted = [count for count, end, _ in database.caches[CLAIM_COUNTS].values() if count < end]
     return min(counted, default=CLAIMS)
 
 
-def check(database: Database) -> tuple[list[str], int]:
+def find_breaches(database: Database) -> tuple[list[str], int]:
     """Return the queries that break the rule, and the number of refused queries."""
     wrong, refused = [], 0
     prepared: set[Any] = set()
-    for asked, sort, deep in questions():
+    for asked, sort, deep in list_queries():
         database.caches.remove(CLAIM_COUNTS)
         cursor = write_cursor(KEYSET_ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
         query = ClaimQuery(**asked, sort=sort, cursor=cursor, limit=LIMIT)
@@ -189,7 +189,7 @@ def check(database: Database) -> tuple[list[str], int]:
                     find_page(found, query, view)
             except QueryTooBroad:
                 refused += 1
-        allowed = 20 * (LIMIT + best(database))
+        allowed = 20 * (LIMIT + count_best_lookup(database))
         if counter.rows > allowed:
             wrong.append(f"{asked} {sort.value} {'deep' if deep else ''}: {counter.rows} rows, {allowed} allowed")
         if counter.steps > 250 * (counter.rows + 200):
@@ -221,7 +221,7 @@ def test_no_question_looks_at_many_more_rows_than_it_needs(make_database: Callab
     url = make_database("empty")
     fill_register(url, CLAIMS)
     database = Database(make_settings(url))
-    wrong, refused = check(database)
+    wrong, refused = find_breaches(database)
     database.close()
     assert not wrong, "\n".join(wrong)
     assert refused <= 5

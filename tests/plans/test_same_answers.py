@@ -43,10 +43,10 @@ def database(database_copies: DatabaseCopies) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def claims(database: Database) -> list[Row]:
     with read_session(database) as found:
-        return everything(found)
+        return read_versions(found)
 
 
-def everything(found: ReadSession) -> list[Row]:
+def read_versions(found: ReadSession) -> list[Row]:
     """Return every version of every claim, with the fields that filters use."""
     session = found.session
 
@@ -79,7 +79,7 @@ def _plain(name: str, value: Any) -> Any:
     return value if isinstance(value, int | float | list) else str(value)
 
 
-def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None) -> list[Row]:
+def search_without_index(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None) -> list[Row]:
     """Return the matching claims in order, by testing each claim."""
     hierarchies = ("category", "subject", "place")
     inside = {
@@ -183,7 +183,7 @@ def _belongs(row: Row, topic: Any, known: Any, query: ClaimQuery) -> bool:
     return inside and starts and (topic["aggregation"] is None or row["aggregation"] in aggregations)
 
 
-def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[list[int], int]:
+def read_pages(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[list[int], int]:
     """Return the versions on every page of a query, each read separately, and their number as it is counted."""
     versions: list[int] = []
     page: SearchResult | None = None
@@ -223,10 +223,10 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
         limit = chance.choice((2 if few else 40, 7, 50, 1000))
         query = ClaimQuery(**asked, sort=chance.choice(list(Sort)), limit=limit)
         database.caches.remove(CLAIM_COUNTS)
-        expected = [row["version"] for row in plainly(claims, query, vocabularies[as_of], as_of)]
+        expected = [row["version"] for row in search_without_index(claims, query, vocabularies[as_of], as_of)]
         # More pages of a long result are more of the same.
         query = query.model_copy(update={"limit": max(limit, len(expected) // MAX_PAGES)})
-        versions, total = walked(database, query, as_of)
+        versions, total = read_pages(database, query, as_of)
         assert versions == expected, (asked, query.sort, as_of)
         assert total == len(expected)
 

@@ -1,14 +1,15 @@
 """The sentences at the head of an overview say no more than the figures do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app.comparison.statement import Statement
+from app.comparison.period import parse_period
 from app.sentences.overview import GroupWords, PairWords, write_lead
 from app.sentences.phrases import CategoryDetails, RecordNames, SourceDetails
-from tests.comparison.test_groups import said
+from tests.comparison.statements import STATEMENT
 
 NAMES = RecordNames(
     categories={"dead": CategoryDetails("Dead")},
@@ -16,13 +17,14 @@ NAMES = RecordNames(
     subjects={},
     places={},
 )
+RUNNING_TOTAL = replace(STATEMENT, period=parse_period("2023-01-01/2023-06-12"), aggregation="cumulative")
 DEAD = "dead, since 1 January 2023"
 MISSING = "missing, since 1 January 2023"
 NO_PAIRS = PairWords(comparable=0, contradictions=0, on_question=0, undecided=0)
 
 
 def group(title: str, sources: Sequence[str], *, is_on_question: bool = True) -> GroupWords:
-    statements = [said(id=f"{title}-{source}", source=source) for source in sources]
+    statements = [replace(RUNNING_TOTAL, id=f"{title}-{source}", source=source) for source in sources]
     return GroupWords(title, is_on_question, statements, (), len(sources))
 
 
@@ -81,5 +83,4 @@ def test_words_without_a_number_are_told() -> None:
 
 
 def test_parties_are_told() -> None:
-    first: Statement = said()
-    assert "Agency A, a party, up to" in lead([GroupWords(DEAD, True, [first], (), 1)], parties=["a"])[0]
+    assert "Agency A, a party, up to" in lead([GroupWords(DEAD, True, [RUNNING_TOTAL], (), 1)], parties=["a"])[0]

@@ -142,7 +142,7 @@ PRICES_AND_GAUGES = Hierarchy(
 RECORDS = replace(NAMES, subjects={"voters": SubjectDetails("Voters"), "women": SubjectDetails("Women", "women")})
 
 
-def told(unit: str, printed: str, value: float | None = None, **changes: Any) -> Statement:
+def make_statement(unit: str, printed: str, value: float | None = None, **changes: Any) -> Statement:
     """Return a claim on a total of 2023. Its figure has the fields of a figure among `changes`."""
     names = ("lower", "upper", "lower_inclusive", "approximate", "out_of", "relative_to", "coverage")
     numbers: dict[str, Any] = {name: changes.pop(name) for name in names if name in changes}
@@ -151,28 +151,32 @@ def told(unit: str, printed: str, value: float | None = None, **changes: Any) ->
     return replace(FIRST, unit=unit, figure=PrintedFigure(printed, value, **numbers), **fields)
 
 
-def change(printed: str, value: float | None, unit: str = "percent", base: str = "2022", **changes: Any) -> Statement:
-    return told(unit, printed, value, relative_to=base, proposition="change", category="prices", **changes)
+def make_change(
+    printed: str, value: float | None, unit: str = "percent", base: str = "2022", **changes: Any
+) -> Statement:
+    return make_statement(unit, printed, value, relative_to=base, proposition="change", category="prices", **changes)
 
 
-def gauge(unit: str, printed: str, value: float | None, **changes: Any) -> Statement:
-    return told(
+def make_level(unit: str, printed: str, value: float | None, **changes: Any) -> Statement:
+    return make_statement(
         unit, printed, value, **{"category": "level", "aggregation": "snapshot", "edtf": "2023-05-07"} | changes
     )
 
 
-def rate(unit: str, printed: str, value: float, per: str | None, **changes: Any) -> Statement:
-    return told(unit, printed, value, aggregation="rate", per=per, **changes)
+def make_rate(unit: str, printed: str, value: float, per: str | None, **changes: Any) -> Statement:
+    return make_statement(unit, printed, value, aggregation="rate", per=per, **changes)
 
 
-def toll(value: float, moment: str | None, **changes: Any) -> Statement:
+def make_toll(value: float, moment: str | None, **changes: Any) -> Statement:
     said_at = None if moment is None else datetime.fromisoformat(moment)
     fields = {"category": "dead", "aggregation": "cumulative", "edtf": "2023-05-01/2023-05-07", "said_at": said_at}
-    return told("persons", str(value), value, **fields | {"date": date(2023, 5, 7)} | changes)
+    return make_statement("persons", str(value), value, **fields | {"date": date(2023, 5, 7)} | changes)
 
 
-def ratio(printed: str, value: float, out_of: float | None = None, unit: str = "votes", **changes: Any) -> Statement:
-    return told(unit, printed, value, out_of=out_of, proposition="ratio", **changes)
+def make_ratio(
+    printed: str, value: float, out_of: float | None = None, unit: str = "votes", **changes: Any
+) -> Statement:
+    return make_statement(unit, printed, value, out_of=out_of, proposition="ratio", **changes)
 
 
 APART = f"contradict each other: {NOTHING_IN_COMMON}; "
@@ -182,7 +186,7 @@ SAME_DAY = "one source gave several totals up to the day on which it stated them
 OTHER_BASE = (
     "cannot be compared: they are shares of different wholes or relative to different bases, or only one of them is"
 )
-IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
+ON_DAY = "on 7 May 2023"
 
 
 @pytest.mark.parametrize(
@@ -190,188 +194,188 @@ IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
     [
         # Changes and shares in percent differ by percentage points.
         (
-            change("40 percent more than in 2022", 40),
-            change("31 per cent more than in 2022", 31),
+            make_change("40 percent more than in 2022", 40),
+            make_change("31 per cent more than in 2022", 31),
             ("40% more than in 2022, in 2023", "31% more than in 2022, in 2023"),
             APART + "the figure of Agency A is 9 percentage points higher",
         ),
         (
-            change("20 pct less than in 2022", -20),
-            change("ein Drittel weniger", -30),
+            make_change("20 pct less than in 2022", -20),
+            make_change("ein Drittel weniger", -30),
             ("20% less than in 2022, in 2023", "30% less than in 2022, in 2023"),
             APART + "the figure of Agency A is 10 percentage points higher",
         ),
         (
-            change("up 31 percent", 31),
-            change("down by 2 percentage points", -2, "percentage-points"),
+            make_change("up 31 percent", 31),
+            make_change("down by 2 percentage points", -2, "percentage-points"),
             ("up 31% (relative to 2022), in 2023", "down by 2 percentage points (relative to 2022), in 2023"),
             "cannot be compared: they count in different units",
         ),
         (
-            change("40 percent more than women", 40, base="women"),
-            change("40 % more", 40),
+            make_change("40 percent more than women", 40, base="women"),
+            make_change("40 % more", 40),
             ("40% more than women, in 2023", "40% more (relative to 2022), in 2023"),
             OTHER_BASE,
         ),
         (
-            change("2 Mrd. mehr", 2 * 10**9, "EUR"),
-            change("x", -(10**9), "EUR"),
+            make_change("2 Mrd. mehr", 2 * 10**9, "EUR"),
+            make_change("x", -(10**9), "EUR"),
             ("€2 billion more than in 2022, in 2023", "€1 billion less than in 2022, in 2023"),
             APART + "the figure of Agency A is €3 billion higher",
         ),
         (
-            told("percent", "51.2%", 51.2, category="share"),
-            told("percent", "48 percent", 48, category="share"),
+            make_statement("percent", "51.2%", 51.2, category="share"),
+            make_statement("percent", "48 percent", 48, category="share"),
             ("51.2% in 2023", "48% in 2023"),
             APART + "Agency A states 3.2 percentage points more",
         ),
         (
-            told("percent", "4 percent", 4, category="share", aggregation="rate", per="year"),
-            told("percent", "3", 3, category="share", aggregation="rate", per="year"),
+            make_statement("percent", "4 percent", 4, category="share", aggregation="rate", per="year"),
+            make_statement("percent", "3", 3, category="share", aggregation="rate", per="year"),
             ("4% a year in 2023", "3% a year in 2023"),
             APART + "Agency A states 1 percentage point a year more",
         ),
         (
-            told("percent of GDP", "31 percent", 31, category="share"),
-            told("percent-of-GDP", "30", 30, category="share"),
+            make_statement("percent of GDP", "31 percent", 31, category="share"),
+            make_statement("percent-of-GDP", "30", 30, category="share"),
             ("31% of GDP in 2023", "30% of GDP in 2023"),
             "cannot be compared: they count in different units",
         ),
         (
-            told("% of income", "31%", 31, category="share"),
-            told("% of income", "20–30", lower=20, upper=30, category="share"),
+            make_statement("% of income", "31%", 31, category="share"),
+            make_statement("% of income", "20–30", lower=20, upper=30, category="share"),
             ("31% of income in 2023", "between 20 and 30% of income in 2023"),
             APART + "Agency A states at least 1 percentage point more",
         ),
         # Of an open bound or a range, the gap is the least difference.
         (
-            told("votes", "1.2 million or more", lower=1_200_000),
-            told("votes", "387,000", 387_000),
+            make_statement("votes", "1.2 million or more", lower=1_200_000),
+            make_statement("votes", "387,000", 387_000),
             ("at least 1.2 million votes in 2023", "387,000 votes in 2023"),
             APART + "Agency A states at least 813,000 votes more",
         ),
         (
-            told("votes", "1,500", 1_500),
-            told("votes", "up to 600", upper=600),
+            make_statement("votes", "1,500", 1_500),
+            make_statement("votes", "up to 600", upper=600),
             ("1,500 votes in 2023", "up to 600 votes in 2023"),
             APART + "Agency A states at least 900 votes more",
         ),
         (
-            gauge("USD", "$66.04", 66.04, category="price"),
-            gauge("USD", "58", 58, category="price"),
+            make_level("USD", "$66.04", 66.04, category="price"),
+            make_level("USD", "58", 58, category="price"),
             (f"US$66.04 {ON_DAY}", f"US$58 {ON_DAY}"),
             APART + "Agency A states US$8.04 more",
         ),
         # Ratios differ by no number that has a unit.
         (
-            ratio("one in five", 1, 5),
-            ratio("2 in 5", 2, 5),
+            make_ratio("one in five", 1, 5),
+            make_ratio("2 in 5", 2, 5),
             ("1 in 5 votes in 2023", "2 in 5 votes in 2023"),
             APART + "the figure of Agency B is larger",
         ),
         (
-            ratio("one to five", 1, 5, relative_to="women"),
-            ratio("1:3", 1, 3, relative_to="women"),
+            make_ratio("one to five", 1, 5, relative_to="women"),
+            make_ratio("1:3", 1, 3, relative_to="women"),
             ("1 to 5 (relative to women) in 2023", "1 to 3 (relative to women) in 2023"),
             APART + "the figure of Agency B is larger",
         ),
         (
-            ratio("four times the average", 4, unit="times", relative_to="the average"),
-            ratio("doppelt so viel", 2, unit="times", relative_to="the average"),
+            make_ratio("four times the average", 4, unit="times", relative_to="the average"),
+            make_ratio("doppelt so viel", 2, unit="times", relative_to="the average"),
             ("four times the average, in 2023", "2 times (relative to the average), in 2023"),
             APART + "the figure of Agency A is larger",
         ),
         (
-            told("votes", "12 of the 100", 12, out_of=100),
-            told("votes", "15 of the 200", 15, out_of=200),
+            make_statement("votes", "12 of the 100", 12, out_of=100),
+            make_statement("votes", "15 of the 200", 15, out_of=200),
             ("12 of 100 votes in 2023", "15 of 200 votes in 2023"),
             OTHER_BASE,
         ),
         (
-            told("votes", "12 of the 100", 12, out_of=100),
-            told("votes", "13 of 100", 13, out_of=100),
+            make_statement("votes", "12 of the 100", 12, out_of=100),
+            make_statement("votes", "13 of 100", 13, out_of=100),
             ("12 of 100 votes in 2023", "13 of 100 votes in 2023"),
             APART + "Agency B states 1 vote more",
         ),
         # Prices.
         (
-            gauge("USD", "$4.50", 4.5, category="price"),
-            gauge("USD", "4.10", 4.1, category="price"),
+            make_level("USD", "$4.50", 4.5, category="price"),
+            make_level("USD", "4.10", 4.1, category="price"),
             (f"US$4.50 {ON_DAY}", f"US$4.10 {ON_DAY}"),
             APART + "Agency A states US$0.40 more",
         ),
         (
-            gauge("USD", "$4.50", 4.5, category="price"),
-            gauge("EUR", "4,123", 4123, category="price"),
+            make_level("USD", "$4.50", 4.5, category="price"),
+            make_level("EUR", "4,123", 4123, category="price"),
             (f"US$4.50 {ON_DAY}", f"€4,123 {ON_DAY}"),
             "cannot be compared: they count in different units",
         ),
         # Rates.
         (
-            rate("votes", "8.5 a day", 8.5, "day"),
-            rate("votes", "9 a day", 9, "day"),
+            make_rate("votes", "8.5 a day", 8.5, "day"),
+            make_rate("votes", "9 a day", 9, "day"),
             ("8.5 votes a day in 2023", "9 votes a day in 2023"),
             APART + "Agency B states 0.5 votes a day more",
         ),
         (
-            rate("votes", "8.5 a day", 8.5, "day"),
-            rate("votes", "260 a month", 260, "month"),
+            make_rate("votes", "8.5 a day", 8.5, "day"),
+            make_rate("votes", "260 a month", 260, "month"),
             ("8.5 votes a day in 2023", "260 votes a month in 2023"),
             "cannot be compared: they are rates per different units of time",
         ),
         (
-            rate("votes", "8.5", 8.5, None),
-            gauge("votes", "9", 9, category="votes"),
+            make_rate("votes", "8.5", 8.5, None),
+            make_level("votes", "9", 9, category="votes"),
             ("8.5 votes (a rate without a stated unit of time) in 2023", f"9 votes {ON_DAY}"),
             "cannot be compared: they are not of one kind: a total over a period, the state on a day, or a rate",
         ),
         # Gauges, and units that are converted.
         (
-            gauge("meters", "3.2", 3.2),
-            gauge("cm", "350", 350),
+            make_level("meters", "3.2", 3.2),
+            make_level("cm", "350", 350),
             (f"3.2 metres {ON_DAY}", f"350 cm {ON_DAY}"),
             APART + "Agency B states 30 cm more; their units were converted exactly",
         ),
         (
-            told("hectares", "10", 10, category="flooded"),
-            told("acres", "2,000", 2000, category="flooded"),
+            make_statement("hectares", "10", 10, category="flooded"),
+            make_statement("acres", "2,000", 2000, category="flooded"),
             ("10 hectares in 2023", "2,000 acres in 2023"),
             APART + "Agency B states about 1,980 acres more; their units were converted exactly",
         ),
         (
-            told("acres", "10", 10, category="flooded"),
-            told("hectares", "3-5", lower=3, upper=5, category="flooded"),
+            make_statement("acres", "10", 10, category="flooded"),
+            make_statement("hectares", "3-5", lower=3, upper=5, category="flooded"),
             ("10 acres in 2023", "between 3 and 5 hectares in 2023"),
             "agree: one figure lies within the other; their units were converted exactly",
         ),
         (
-            gauge("degrees-celsius", "-5", -5, category="temperature"),
-            gauge("degrees-celsius", "-8", -8, category="temperature"),
+            make_level("degrees-celsius", "-5", -5, category="temperature"),
+            make_level("degrees-celsius", "-8", -8, category="temperature"),
             (f"-5°C {ON_DAY}", f"-8°C {ON_DAY}"),
             APART + "the figure of Agency A is 3°C higher",
         ),
         (
-            gauge("degrees-celsius", "1.5", 1.5, category="temperature", relative_to="1951/1980"),
-            gauge("degrees-celsius", "1.2", 1.2, category="temperature", relative_to="1991-2020"),
+            make_level("degrees-celsius", "1.5", 1.5, category="temperature", relative_to="1951/1980"),
+            make_level("degrees-celsius", "1.2", 1.2, category="temperature", relative_to="1991-2020"),
             (f"1.5°C (relative to 1951–1980) {ON_DAY}", f"1.2°C (relative to 1991–2020) {ON_DAY}"),
             OTHER_BASE,
         ),
         (
-            gauge("meters", "3.2", 3.2),
-            gauge("meters", "3.4", 3.4, edtf="2023-05-08"),
+            make_level("meters", "3.2", 3.2),
+            make_level("meters", "3.4", 3.4, edtf="2023-05-08"),
             (f"3.2 metres {ON_DAY}", "3.4 metres on 8 May 2023"),
             "cannot be compared: they are for different periods or days",
         ),
         (
-            gauge("meters", "over 3.2", lower=3.2, value=None, lower_inclusive=False),
-            gauge("meters", "3.4", 3.4, modality="forecast", place="upper"),
+            make_level("meters", "over 3.2", lower=3.2, value=None, lower_inclusive=False),
+            make_level("meters", "3.4", 3.4, modality="forecast", place="upper"),
             (f"over 3.2 metres (river) {ON_DAY}", f"3.4 metres (upper) as a forecast {ON_DAY}"),
             "cannot be compared: they refer to different places; one is a forecast, the other is not",
         ),
         # Starts, hours and scopes that differ are named.
         (
-            toll(12, None, edtf="2023-05-01/2023-05-06"),
-            toll(15, None, edtf="2023-04-01/2023-05-05"),
+            make_toll(12, None, edtf="2023-05-01/2023-05-06"),
+            make_toll(15, None, edtf="2023-04-01/2023-05-05"),
             (
                 "12 persons from 1 May 2023 up to 6 May 2023",
                 "15 persons from 1 April 2023 up to 5 May 2023",
@@ -379,8 +383,8 @@ IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
             "cannot be compared: they are for different periods or days",
         ),
         (
-            toll(12, None, edtf="../2023-05-05"),
-            toll(15, None, edtf="2023-04-01/2023-05-05"),
+            make_toll(12, None, edtf="../2023-05-05"),
+            make_toll(15, None, edtf="2023-04-01/2023-05-05"),
             (
                 "12 persons up to 5 May 2023 (since when was not said)",
                 "15 persons from 1 April 2023 up to 5 May 2023",
@@ -388,32 +392,32 @@ IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
             "cannot be compared: the start or the end of a period is not known",
         ),
         (
-            toll(12, "2023-05-07T08:00:00+00:00"),
-            toll(15, "2023-05-07T12:30:00+05:30"),
+            make_toll(12, "2023-05-07T08:00:00+00:00"),
+            make_toll(15, "2023-05-07T12:30:00+05:30"),
             ("12 persons up to 7 May 2023, 08:00 UTC", "15 persons up to 7 May 2023, 12:30 UTC+5:30"),
             f"contradict each other: {FALLS}; Agency B states 3 persons more",
         ),
         (
-            toll(12, "2023-05-07T08:00:00-03:00"),
-            toll(15, "2023-05-07T12:30:00-03:00"),
+            make_toll(12, "2023-05-07T08:00:00-03:00"),
+            make_toll(15, "2023-05-07T12:30:00-03:00"),
             ("12 persons up to 7 May 2023, 08:00 UTC-3", "15 persons up to 7 May 2023, 12:30 UTC-3"),
             "do not conflict: their periods end at different times, and the figure can have changed in between",
         ),
         (
-            toll(12, None),
-            toll(15, "2023-05-07T12:30:00-03:00"),
+            make_toll(12, None),
+            make_toll(15, "2023-05-07T12:30:00-03:00"),
             ("12 persons up to 7 May 2023", "15 persons up to 7 May 2023, 12:30 UTC-3"),
             "do not suffice to decide: the hour at which a total ends is not known, and it can have grown that day",
         ),
         (
-            told("votes", "12", 12, includes=frozenset({"women"})),
-            told("votes", "15", 15),
+            make_statement("votes", "12", 12, includes=frozenset({"women"})),
+            make_statement("votes", "15", 15),
             ("12 votes (including women) in 2023", "15 votes in 2023"),
             f"do not suffice to decide: {SCOPE_UNSTATED}",
         ),
         (
-            told("votes", "12", 12, includes=frozenset({"women", "voters"})),
-            told("votes", "15", 15, excludes=frozenset({"women"}), includes=frozenset({"voters"})),
+            make_statement("votes", "12", 12, includes=frozenset({"women", "voters"})),
+            make_statement("votes", "15", 15, excludes=frozenset({"women"}), includes=frozenset({"voters"})),
             (
                 "12 votes (including Voters and women) in 2023",
                 "15 votes (including Voters, not counting women) in 2023",
@@ -421,8 +425,8 @@ IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
             f"contradict each other: {PART}, and is larger; Agency B states 3 votes more",
         ),
         (
-            told("votes", "1,204,511", 1_204_511),
-            told("votes", "1.2 million", 1_200_000),
+            make_statement("votes", "1,204,511", 1_204_511),
+            make_statement("votes", "1.2 million", 1_200_000),
             ("1,204,511 votes in 2023", "1.2 million votes in 2023"),
             "agree: they differ by no more than the rounding of a printed number",
         ),
@@ -441,23 +445,23 @@ def test_figures_of_other_domains_are_compared_in_usual_words(
     ("one", "two", "explanation"),
     [
         (
-            told("votes", "12", 12),
-            told("votes", "15", 15),
+            make_statement("votes", "12", 12),
+            make_statement("votes", "15", 15),
             "contradict each other: two transcriptions of one statement give different figures; they differ by 3 votes",
         ),
         (
-            ratio("one in five", 1, 5),
-            ratio("2 in 5", 2, 5),
+            make_ratio("one in five", 1, 5),
+            make_ratio("2 in 5", 2, 5),
             "contradict each other: two transcriptions of one statement give different figures",
         ),
         (
-            toll(12, None),
-            toll(15, None),
+            make_toll(12, None),
+            make_toll(15, None),
             f"do not suffice to decide: {SAME_DAY}; they differ by 3 persons",
         ),
         (
-            told("votes", "12", 12),
-            told("votes", "10-20", lower=10, upper=20),
+            make_statement("votes", "12", 12),
+            make_statement("votes", "10-20", lower=10, upper=20),
             "agree: one figure lies within the other; both are statements of one source about one period on one day",
         ),
     ],

@@ -67,12 +67,12 @@ WORDINGS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def told(made: dict[str, Any], disputed: tuple[str, ...] = ()) -> str:
+def write_sentence(made: dict[str, Any], disputed: tuple[str, ...] = ()) -> str:
     return write_claim_text(made, make_names(made, disputed)).sentence
 
 
 def test_the_sentence_of_the_contract() -> None:
-    assert told(make_claim()) == (
+    assert write_sentence(make_claim()) == (
         "CSIS estimated on 3 June 2025 that Russian forces had suffered over 950,000 casualties (killed and wounded) "
         "in Ukraine since 24 February 2022, the Kyiv Independent reported."
     )
@@ -81,7 +81,7 @@ def test_the_sentence_of_the_contract() -> None:
 @pytest.mark.parametrize(("printed", "words"), WORDINGS, ids=[printed["as_printed"] for printed, _ in WORDINGS])
 def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> None:
     made = make_claim(KILLED, figure=printed)
-    assert told(made) == f"{CSIS} {words} of Russian forces had been killed {IN_UKRAINE}"
+    assert write_sentence(made) == f"{CSIS} {words} of Russian forces had been killed {IN_UKRAINE}"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_range_around_an_estimate_and_its_share_are_told(printed: dict[str, An
     ],
 )
 def test_the_verb_says_how_the_source_holds_it(modality: str, words: str) -> None:
-    assert told(make_claim(KILLED, figure=FEW, modality=modality)) == f"CSIS {words} {IN_UKRAINE}"
+    assert write_sentence(make_claim(KILLED, figure=FEW, modality=modality)) == f"CSIS {words} {IN_UKRAINE}"
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_the_verb_says_how_the_source_holds_it(modality: str, words: str) -> Non
 def test_everything_counted_reads_well_as_estimate_and_as_count(
     more: dict[str, Any], estimated: str, counted: str
 ) -> None:
-    assert told(make_claim(more, figure=FEW)) == f"{CSIS} {estimated} {IN_UKRAINE}"
+    assert write_sentence(make_claim(more, figure=FEW)) == f"{CSIS} {estimated} {IN_UKRAINE}"
     assert (
-        told(make_claim(more, figure=FEW, modality="count"))
+        write_sentence(make_claim(more, figure=FEW, modality="count"))
         == f"CSIS gave on 3 June 2025 a count of {counted} {IN_UKRAINE}"
     )
 
@@ -239,7 +239,7 @@ def test_everything_counted_reads_well_as_estimate_and_as_count(
 def test_every_period_is_put_into_words(edtf: str, aggregation: str, words: str) -> None:
     made = make_claim(KILLED, figure=FEW, edtf=edtf, aggregation=aggregation)
     expected = f"1,351 members of Russian forces had been killed in Ukraine {words}, the Kyiv Independent reported."
-    assert told(made) == f"{CSIS} {expected}"
+    assert write_sentence(made) == f"{CSIS} {expected}"
 
 
 def test_a_rate_is_told_by_the_day() -> None:
@@ -247,8 +247,8 @@ def test_a_rate_is_told_by_the_day() -> None:
     made = write_claim_text(make_claim(rate), make_names(make_claim(rate)))
     assert "had suffered 1,271 casualties (killed and wounded) a day in Ukraine in September 2024" in made.sentence
     assert made.figure == "1,271 a day"
-    assert "1,271 members of Russian forces a day had been killed" in told(make_claim(KILLED, **rate))
-    assert "a count of 1,271 casualties (killed and wounded) a day suffered by" in told(
+    assert "1,271 members of Russian forces a day had been killed" in write_sentence(make_claim(KILLED, **rate))
+    assert "a count of 1,271 casualties (killed and wounded) a day suffered by" in write_sentence(
         make_claim(rate, modality="count")
     )
 
@@ -285,12 +285,12 @@ def test_a_change_and_a_ratio_of_one_number_are_told_in_their_own_words() -> Non
     ],
 )
 def test_an_uncertain_date_is_told_as_such(day: date | None, edtf: str | None, words: str) -> None:
-    assert told(make_claim(date=day, date_edtf=edtf)).startswith(f"CSIS {words} Russian forces had suffered")
+    assert write_sentence(make_claim(date=day, date_edtf=edtf)).startswith(f"CSIS {words} Russian forces had suffered")
 
 
 def test_the_sources_own_hedge_stays() -> None:
-    assert "estimated on 3 June 2025 (“likely”) that" in told(make_claim(confidence={"stated": "likely"}))
-    assert "(" not in told(make_claim(KILLED, confidence={"stated": None}))
+    assert "estimated on 3 June 2025 (“likely”) that" in write_sentence(make_claim(confidence={"stated": "likely"}))
+    assert "(" not in write_sentence(make_claim(KILLED, confidence={"stated": None}))
 
 
 def test_a_ratio_names_both_sides() -> None:
@@ -308,18 +308,18 @@ def test_a_ratio_names_both_sides() -> None:
     )
     assert made.figure == "one to five"
     numbers = make_figure("1:5", lower=1, out_of=5, relative_to="ukrainian-forces")
-    assert "the number of members of Russian forces killed to that of Ukrainian forces" in told(
+    assert "the number of members of Russian forces killed to that of Ukrainian forces" in write_sentence(
         make_claim(ratio, category="Killed", figure=numbers)
     )
-    assert " was at least 1 to 5, " in told(make_claim(ratio, figure=numbers))
+    assert " was at least 1 to 5, " in write_sentence(make_claim(ratio, figure=numbers))
 
 
 def test_what_has_no_words_goes_by_its_recorded_name() -> None:
     aid = make_claim(category="Food aid", subject="gazans", place="gaza", edtf="2025-05", figure=FEW)
     label = "(Food aid: what that includes was not said; Residents of Gaza; said on 3 June 2025)"
     where = f"1,351 tonnes in the Gaza Strip in May 2025 {label}, the Kyiv Independent reported."
-    assert told(aid) == f"CSIS estimated {where}"
-    assert told({**aid, "modality": "count"}) == f"CSIS gave a figure of {where}"
+    assert write_sentence(aid) == f"CSIS estimated {where}"
+    assert write_sentence({**aid, "modality": "count"}) == f"CSIS gave a figure of {where}"
 
 
 def test_a_base_is_named() -> None:
@@ -327,7 +327,7 @@ def test_a_base_is_named() -> None:
     made = make_claim(
         warm, aggregation="within", figure=make_figure("1.28", value=1.28, relative_to="the mean of 1951–1980")
     )
-    assert told(made) == (
+    assert write_sentence(made) == (
         "OCHA estimated 1.28°C worldwide in 2024 (Temperature anomaly; Earth; said on 3 June 2025), relative to the "
         "mean of 1951–1980, the Kyiv Independent reported."
     )
@@ -336,34 +336,36 @@ def test_a_base_is_named() -> None:
 def test_claims_without_a_number_are_told_in_their_own_words() -> None:
     where = {"edtf": "2024-09/2024-11", "aggregation": "within", "source": "kofman", "date": None}
     peak = make_claim(where, proposition="peak_period", figure=make_figure("between September and November 2024"))
-    assert told(peak) == (
+    assert write_sentence(peak) == (
         "Michael Kofman, military analyst, said, on a day that is not known, that casualties (killed and wounded) among"
         " Russian forces in Ukraine had been at their highest from September to November 2024, the Kyiv Independent"
         " reported."
     )
     hedged = make_claim(where, category="Killed", proposition="peak_period", figure=make_figure("probably in autumn"))
-    assert "the number of members of Russian forces killed in Ukraine had been at its highest from" in told(hedged)
-    assert "(“probably in autumn”)" in told(hedged)
+    assert "the number of members of Russian forces killed in Ukraine had been at its highest from" in write_sentence(
+        hedged
+    )
+    assert "(“probably in autumn”)" in write_sentence(hedged)
     trend = make_claim(where, proposition="trend", figure=make_figure('"higher" casualty rates.'))
     assert (
         "of casualties (killed and wounded) among Russian forces in Ukraine from September to November 2024:"
         " “‘higher’ casualty rates”, the Kyiv Independent reported."
-    ) in told(trend)
+    ) in write_sentence(trend)
     assert write_claim_text(trend, make_names(trend)).figure == '"higher" casualty rates.'
     existence = make_claim(
         where, proposition="existence", modality="allegation", figure=make_figure("there were losses")
     )
-    assert "claimed without giving grounds, on a day that is not known, of casualties" in told(existence)
+    assert "claimed without giving grounds, on a day that is not known, of casualties" in write_sentence(existence)
 
 
 def test_a_denial_says_whom_it_denies() -> None:
     denial = make_claim(proposition="denial", source="peskov", figure=make_figure("plucked from thin air"))
-    assert told(denial, ("white-house",)) == (
+    assert write_sentence(denial, ("white-house",)) == (
         "Dmitry Peskov, Kremlin spokesman, rejected on 3 June 2025 what the White House had said about casualties"
         " (killed and wounded) among Russian forces in Ukraine since 24 February 2022: “plucked from thin air”, the"
         " Kyiv Independent reported."
     )
-    assert "rejected on 3 June 2025 claims about casualties" in told(denial)
+    assert "rejected on 3 June 2025 claims about casualties" in write_sentence(denial)
 
 
 def test_a_retracted_claim_says_so_everywhere() -> None:
@@ -380,8 +382,10 @@ def test_scope_is_told_beside_the_subject() -> None:
     made = make_claim(KILLED, figure=FEW, includes=["wagner-group"], excludes=["dpr-lpr-forces"])
     assert (
         "1,351 members of Russian forces (including the Wagner Group; not counting Donetsk and Luhansk units) had been"
-    ) in told(made)
-    assert "Russian forces (including the Wagner Group) had suffered" in told(make_claim(includes=["wagner-group"]))
+    ) in write_sentence(made)
+    assert "Russian forces (including the Wagner Group) had suffered" in write_sentence(
+        make_claim(includes=["wagner-group"])
+    )
 
 
 def test_a_witness_counts_his_own_unit() -> None:
@@ -397,7 +401,7 @@ def test_a_witness_counts_his_own_unit() -> None:
         figure=make_figure("12 of the 100", value=12, out_of=100),
         citations=[make_citation(via=["reuters"])],
     )
-    assert told(made) == (
+    assert write_sentence(made) == (
         "A Russian soldier who fought at Vovchansk, not named here, gave, on a day that is not known, a count of 12 of"
         " the 100 members of a Russian unit at Vovchansk who had survived in June 2024, the Kyiv Independent reported,"
         " citing Reuters."
@@ -430,13 +434,13 @@ def test_a_witness_counts_his_own_unit() -> None:
     ],
 )
 def test_the_chain_to_the_page_is_told(cited: dict[str, Any], words: str) -> None:
-    assert told(make_claim(citations=[cited])).endswith(words)
+    assert write_sentence(make_claim(citations=[cited])).endswith(words)
 
 
 def test_the_leading_citation_is_told() -> None:
     cited = [make_citation("ap", leading=False), make_citation("reuters")]
-    assert told(make_claim(citations=cited)).endswith(", Reuters reported.")
-    assert told(make_claim(citations=[])).endswith(" since 24 February 2022.")
+    assert write_sentence(make_claim(citations=cited)).endswith(", Reuters reported.")
+    assert write_sentence(make_claim(citations=[])).endswith(" since 24 February 2022.")
 
 
 @pytest.mark.parametrize(

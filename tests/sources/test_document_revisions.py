@@ -14,19 +14,12 @@ from tests.examples import (
     make_unique_claim_body,
     read_all_rows,
     read_latest_seq,
-    record_example_vocabulary,
     submit_claim,
 )
 from tests.imports.import_helpers import numbers, post_file
 from tests.registers import Register
 
 DOCUMENT = {"url": "https://example.org/report", "title": "A sIip", "publisher": "paper", "published_on": "2025-06-13"}
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
 
 
 def correct(desk: Register, document: dict[str, Any], changes: dict[str, Any], **headers: str) -> Any:

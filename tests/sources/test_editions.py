@@ -33,7 +33,7 @@ from tests.registers import Register
 URL = "https://health.example/today"
 
 
-def page(day: int | None = None, title: str | None = "Situation", archive: int | None = None) -> dict[str, Any]:
+def make_page(day: int | None = None, title: str | None = "Situation", archive: int | None = None) -> dict[str, Any]:
     """Return the page of a day of March, as given with a claim."""
     fields = {
         "url": URL,
@@ -44,33 +44,33 @@ def page(day: int | None = None, title: str | None = "Situation", archive: int |
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def full(given: dict[str, Any]) -> dict[str, Any]:
+def complete_document(given: dict[str, Any]) -> dict[str, Any]:
     return dict.fromkeys(DocumentInput.model_fields) | given
 
 
 MATCHES: list[tuple[list[dict[str, Any]], dict[str, Any], int | str | None]] = [
-    ([page(1)], page(1), 0),
-    ([page(1)], page(2), None),
-    ([page(1)], page(), 0),
-    ([page(1)], {"url": URL}, 0),
-    ([page(1)], page(1, None), 0),
-    ([page(1)], page(1, "Other"), 0),
-    ([page(1)], page(None, "Other"), None),
-    ([page()], page(1), None),
-    ([page()], page(None, "Other"), None),
-    ([page()], page(), 0),
-    ([page(1, archive=1)], page(1), 0),
-    ([page(1, archive=1)], page(1, archive=2), None),
-    ([page(1)], page(1, archive=2), None),
-    ([page(1, archive=1), page(1, archive=2)], page(1), "ambiguous"),
-    ([page(1, archive=1), page(1)], page(1), 1),
-    ([page(1), page(2)], {"url": URL}, "ambiguous"),
-    ([page(1), page(2)], page(), "ambiguous"),
-    ([page(1), page(2, "Other")], page(None, "Other"), 1),
-    ([page(1), page(2), page()], page(), 2),
-    ([page(None, "A"), page(None, "B")], page(None, "B"), 1),
-    ([page(None, "A"), page(None, "B")], {"url": URL}, "ambiguous"),
-    ([page(1, archive=1), page(2, archive=2)], page(None, archive=2), 1),
+    ([make_page(1)], make_page(1), 0),
+    ([make_page(1)], make_page(2), None),
+    ([make_page(1)], make_page(), 0),
+    ([make_page(1)], {"url": URL}, 0),
+    ([make_page(1)], make_page(1, None), 0),
+    ([make_page(1)], make_page(1, "Other"), 0),
+    ([make_page(1)], make_page(None, "Other"), None),
+    ([make_page()], make_page(1), None),
+    ([make_page()], make_page(None, "Other"), None),
+    ([make_page()], make_page(), 0),
+    ([make_page(1, archive=1)], make_page(1), 0),
+    ([make_page(1, archive=1)], make_page(1, archive=2), None),
+    ([make_page(1)], make_page(1, archive=2), None),
+    ([make_page(1, archive=1), make_page(1, archive=2)], make_page(1), "ambiguous"),
+    ([make_page(1, archive=1), make_page(1)], make_page(1), 1),
+    ([make_page(1), make_page(2)], {"url": URL}, "ambiguous"),
+    ([make_page(1), make_page(2)], make_page(), "ambiguous"),
+    ([make_page(1), make_page(2, "Other")], make_page(None, "Other"), 1),
+    ([make_page(1), make_page(2), make_page()], make_page(), 2),
+    ([make_page(None, "A"), make_page(None, "B")], make_page(None, "B"), 1),
+    ([make_page(None, "A"), make_page(None, "B")], {"url": URL}, "ambiguous"),
+    ([make_page(1, archive=1), make_page(2, archive=2)], make_page(None, archive=2), 1),
 ]
 
 
@@ -78,36 +78,44 @@ MATCHES: list[tuple[list[dict[str, Any]], dict[str, Any], int | str | None]] = [
 def test_the_edition_that_is_given(
     recorded: list[dict[str, Any]], given: dict[str, Any], found: int | str | None
 ) -> None:
-    editions = [full(edition) for edition in recorded if has_parts_of(full(edition), full(given))]
-    chosen = choose_edition(editions, full(given))
+    editions = [
+        complete_document(edition)
+        for edition in recorded
+        if has_parts_of(complete_document(edition), complete_document(given))
+    ]
+    chosen = choose_edition(editions, complete_document(given))
     if found == "ambiguous":
         assert len(editions) > 1
         assert chosen is None
     elif found is None:
         assert editions == []
     else:
-        assert chosen == full(recorded[int(found)])
+        assert chosen == complete_document(recorded[int(found)])
 
 
 def test_keys_tell_editions_apart() -> None:
-    editions = [page(1), page(2), page(), page(None, "Other"), page(1, archive=1), page(None, archive=1)]
-    assert len({edition_key(full(edition)) for edition in editions}) == len(editions)
-    assert edition_key(full(page(1))) == edition_key(full(page(1, "Other")))
-    assert edition_key(full({"title": "In print"})) is None
-    assert find_differences(full(page(1)), full(page(1, "Other", 1))) == ["archive_url", "title"]
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
+    editions = [
+        make_page(1),
+        make_page(2),
+        make_page(),
+        make_page(None, "Other"),
+        make_page(1, archive=1),
+        make_page(None, archive=1),
+    ]
+    assert len({edition_key(complete_document(edition)) for edition in editions}) == len(editions)
+    assert edition_key(complete_document(make_page(1))) == edition_key(complete_document(make_page(1, "Other")))
+    assert edition_key(complete_document({"title": "In print"})) is None
+    assert find_differences(complete_document(make_page(1)), complete_document(make_page(1, "Other", 1))) == [
+        "archive_url",
+        "title",
+    ]
 
 
 def post_document(desk: Register, body: dict[str, Any]) -> Any:
     return desk.write("POST", "/v1/documents", body, role="contributor")
 
 
-def cited(desk: Register, document: dict[str, Any]) -> dict[str, Any]:
+def cite_document(desk: Register, document: dict[str, Any]) -> dict[str, Any]:
     made = submit_claim(desk, make_unique_claim_body(citations=[{"document": document}]))
     card: dict[str, Any] = desk.get(made["links"]["self"]).json()["citations"][0]["document"]
     assert card == made["citations"][0]["document"]
@@ -115,8 +123,15 @@ def cited(desk: Register, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_each_claim_shows_the_edition_that_was_given_with_it(desk: Register) -> None:
-    given = [page(1, "A", 1), page(2, "B", 2), page(3, "C"), page(None, "D", 4), page(None, "E"), page(None, "F")]
-    shown = [cited(desk, each) for each in given]
+    given = [
+        make_page(1, "A", 1),
+        make_page(2, "B", 2),
+        make_page(3, "C"),
+        make_page(None, "D", 4),
+        make_page(None, "E"),
+        make_page(None, "F"),
+    ]
+    shown = [cite_document(desk, each) for each in given]
     for each, card in zip(given, shown, strict=True):
         assert {name: card[name] for name in ("title", "published_on", "archive_url")} == {
             name: each.get(name) for name in ("title", "published_on", "archive_url")
@@ -124,14 +139,14 @@ def test_each_claim_shows_the_edition_that_was_given_with_it(desk: Register) -> 
     listed = read_all_rows(desk, "/v1/documents", url=URL)
     assert [document["id"] for document in listed] == [card["id"] for card in shown]
     assert read_all_rows(desk, "/v1/documents", url="https://health.example/") == []
-    assert [cited(desk, each)["id"] for each in given] == [card["id"] for card in shown]
+    assert [cite_document(desk, each)["id"] for each in given] == [card["id"] for card in shown]
     assert [post_document(desk, each).json()["id"] for each in given] == [card["id"] for card in shown]
 
 
 def test_an_address_alone_is_its_only_edition_or_is_ambiguous(desk: Register) -> None:
-    first = post_document(desk, page(1)).json()
-    assert cited(desk, {"url": URL})["id"] == first["id"]
-    second = post_document(desk, page(2)).json()
+    first = post_document(desk, make_page(1)).json()
+    assert cite_document(desk, {"url": URL})["id"] == first["id"]
+    second = post_document(desk, make_page(2)).json()
     before = read_latest_seq(desk)
     body = make_unique_claim_body(citations=[{"document": {"url": URL}}])
     problem = assert_problem(desk.write("POST", "/v1/claims", body), 409, "edition_ambiguous")
@@ -139,11 +154,11 @@ def test_an_address_alone_is_its_only_edition_or_is_ambiguous(desk: Register) ->
     claim = read_all_rows(desk, "/v1/claims")[0]
     path = f"{claim['links']['self']}/citations"
     assert_problem(desk.write("POST", path, {"document": {"url": URL}}), 409, "edition_ambiguous")
-    assert_problem(post_document(desk, page()), 409, "edition_ambiguous")
+    assert_problem(post_document(desk, make_page()), 409, "edition_ambiguous")
     assert read_latest_seq(desk) == before
-    assert desk.write("POST", path, {"document": page(2, None)}).status_code == 201
+    assert desk.write("POST", path, {"document": make_page(2, None)}).status_code == 201
     for day in range(3, 28):
-        assert post_document(desk, page(day)).status_code == 201
+        assert post_document(desk, make_page(day)).status_code == 201
     problem = assert_problem(desk.write("POST", path, {"document": {"url": URL}}), 409, "edition_ambiguous")
     assert len(problem["editions"]) == 20
 
@@ -152,16 +167,16 @@ SPELLINGS = (f"{URL}#tolls", f"{URL}?utm_source=feed", "https://HEALTH.example:4
 
 
 def test_other_spellings_of_an_address_are_the_same_page(desk: Register) -> None:
-    first = post_document(desk, page(1) | {"url": f"{URL}#summary"}).json()
+    first = post_document(desk, make_page(1) | {"url": f"{URL}#summary"}).json()
     assert first["url"] == f"{URL}#summary"
     for url in (URL, *SPELLINGS):
-        answer = post_document(desk, page(1) | {"url": url})
+        answer = post_document(desk, make_page(1) | {"url": url})
         assert (answer.status_code, answer.json()["id"]) == (200, first["id"])
-        assert cited(desk, {"url": url})["url"] == f"{URL}#summary"
+        assert cite_document(desk, {"url": url})["url"] == f"{URL}#summary"
         assert [each["id"] for each in read_all_rows(desk, "/v1/documents", url=url)] == [first["id"]]
     for url in (URL.replace("https", "http"), f"{URL}/", f"{URL}?page=2", f"{URL}#/tolls"):
-        assert post_document(desk, page(1) | {"url": url}).status_code == 201
-    assert_problem(post_document(desk, page(1) | {"url": SPELLINGS[0], "language": "uk"}), 409, "document_differs")
+        assert post_document(desk, make_page(1) | {"url": url}).status_code == 201
+    assert_problem(post_document(desk, make_page(1) | {"url": SPELLINGS[0], "language": "uk"}), 409, "document_differs")
 
 
 def test_rows_with_other_spellings_of_an_address_cite_one_document(desk: Register) -> None:
@@ -173,30 +188,30 @@ def test_rows_with_other_spellings_of_an_address_cite_one_document(desk: Registe
 
 
 def test_a_corrected_document_is_found_by_other_spellings_of_its_old_address(desk: Register) -> None:
-    first = post_document(desk, page(1)).json()
+    first = post_document(desk, make_page(1)).json()
     change = {"event": "transcription_fix", "reason": "The page moved.", "changes": {"url": "https://health.example/b"}}
     path = f"/v1/documents/{first['id']}"
     etag = {"If-Match": desk.get(path).headers["etag"]}
     assert desk.write("PATCH", path, change, **etag).status_code == 200
-    assert cited(desk, page(1) | {"url": "https://health.example/b#x"})["id"] == first["id"]
+    assert cite_document(desk, make_page(1) | {"url": "https://health.example/b#x"})["id"] == first["id"]
     assert desk.write("POST", f"{path}/takedown", {"reason": "Court order."}, role="admin").status_code == 200
     for url in (*SPELLINGS, "https://health.example/b#y"):
-        assert_problem(post_document(desk, page(1) | {"url": url}), 409, "document_differs")
+        assert_problem(post_document(desk, make_page(1) | {"url": url}), 409, "document_differs")
 
 
 def test_what_differs_from_the_record_is_told_and_never_dropped(desk: Register) -> None:
-    recorded = post_document(desk, page(1) | {"publisher": "paper", "language": "en"}).json()
+    recorded = post_document(desk, make_page(1) | {"publisher": "paper", "language": "en"}).json()
     before = read_latest_seq(desk)
     for more in ({"title": "T2"}, {"publisher": "ministry"}, {"language": "uk"}, {"terms": "CC BY 4.0"}):
-        problem = assert_problem(post_document(desk, page(1) | more), 409, "document_differs")
+        problem = assert_problem(post_document(desk, make_page(1) | more), 409, "document_differs")
         assert problem["document"]["id"] == recorded["id"]
         assert problem["differs"] == list(more)
-        for document in (page(1) | more, {"id": recorded["id"], **more}):
+        for document in (make_page(1) | more, {"id": recorded["id"], **more}):
             body = make_unique_claim_body(citations=[{"document": document}])
             assert_problem(desk.write("POST", "/v1/claims", body), 409, "document_differs")
     assert read_latest_seq(desk) == before
     same = {name: recorded[name] for name in ("id", "url", "title", "publisher", "published_on")}
-    assert cited(desk, same)["id"] == recorded["id"]
+    assert cite_document(desk, same)["id"] == recorded["id"]
 
 
 def test_an_unknown_id_is_told_even_beside_a_title(desk: Register) -> None:
@@ -272,7 +287,7 @@ def test_a_file_with_one_edition_twice_and_other_fields_is_refused(desk: Registe
 
 def test_exported_claims_of_one_page_with_one_title_change_nothing(desk: Register) -> None:
     for day in (1, 2, 3):
-        cited(desk, page(day))
+        cite_document(desk, make_page(day))
     before = read_latest_seq(desk)
     for suffix, kind in (("csv", "text/csv"), ("ndjson", "application/x-ndjson")):
         answer = post_file(desk, desk.get(f"/v1/claims.{suffix}").content, kind)
@@ -306,7 +321,7 @@ def test_the_case_of_many_editions_of_one_address(desk: Register, shared_data: P
 def test_writers_that_race_for_one_edition_record_one_document(desk: Register) -> None:
     def write(_number: int) -> tuple[str, bool]:
         with write_transaction(desk.database, "desk") as transaction:
-            return record_document(transaction, DocumentInput.model_validate(page(1)))
+            return record_document(transaction, DocumentInput.model_validate(make_page(1)))
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(write, range(8)))
@@ -316,8 +331,8 @@ def test_writers_that_race_for_one_edition_record_one_document(desk: Register) -
 
 
 def test_the_database_refuses_a_second_document_of_an_edition(desk: Register) -> None:
-    columns = document_columns(DocumentInput.model_validate(page(1)))
-    post_document(desk, page(1))
+    columns = document_columns(DocumentInput.model_validate(make_page(1)))
+    post_document(desk, make_page(1))
     with pytest.raises(IntegrityError), write_transaction(desk.database, "desk") as transaction:
         transaction.record(DocumentVersion, str(uuid7()), columns, action="created", is_new_key=True)
     assert len(read_all_rows(desk, "/v1/documents")) == 1
@@ -328,7 +343,7 @@ def test_an_import_is_prepared_again_if_its_edition_was_recorded_meanwhile(desk:
     file.write_bytes(format_csv(native_row()).encode())
     request = ImportRequest([file], NativeRowMapper())
     same = {"url": native_row()["document_url"], "title": "The report", "publisher": "paper"}
-    for given, is_published in ((same, False), (page(2), True)):
+    for given, is_published in ((same, False), (make_page(2), True)):
         with prepare_import(desk.database, request, "desk") as prepared:
             assert post_document(desk, given).status_code == 201
             assert publish_if_unchanged(desk.database, prepared) is is_published
@@ -362,8 +377,8 @@ def test_a_document_without_an_address_is_one_document_through_every_door(regist
         assert_problem(register.write("POST", address, {"document": document}), 409, "duplicate_record")
         differing = {**document, "language": "en"}
         assert_problem(register.write("POST", "/v1/documents", differing), 409, "document_differs")
-        cited = make_unique_claim_body(citations=[{"document": differing}])
-        assert_problem(register.write("POST", "/v1/claims", cited), 409, "document_differs")
+        cite_document = make_unique_claim_body(citations=[{"document": differing}])
+        assert_problem(register.write("POST", "/v1/claims", cite_document), 409, "document_differs")
     assert register.get("/v1/documents").json()["meta"]["count"] == len(PARTS) + 1
 
 

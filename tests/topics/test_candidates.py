@@ -124,7 +124,9 @@ def some_claim(chance: random.Random, dates: Sequence[Mapping[str, str]] = DATES
     return body
 
 
-def happen(log: WriteTransaction, chance: random.Random, ids: list[str], *, is_dated: bool = False) -> None:
+def apply_random_change(
+    log: WriteTransaction, chance: random.Random, ids: list[str], *, is_dated: bool = False
+) -> None:
     """Apply a random change to the register. With `is_dated` all claims have a date: none is taken down."""
     event, dates = chance.random(), DATED if is_dated else DATES
     with suppress(Problem):  # a duplicate, or an impossible event
@@ -287,7 +289,7 @@ def _without_sentence(pair: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in pair.items() if name != "why"}
 
 
-def shown(body: Mapping[str, Any]) -> dict[str, Any]:
+def comparable_parts(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "positions": [position["claim"]["id"] for position in body["positions"]],
         "wordings": [position["wordings"] for position in body["positions"]],
@@ -300,7 +302,7 @@ def shown(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def same(one: Any, other: Any) -> bool:
+def are_equal(one: Any, other: Any) -> bool:
     return orjson.dumps(one) == orjson.dumps(other)
 
 
@@ -351,7 +353,7 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
     for events in (150, 40, 1, 1, 20):
         with write_transaction(register.database, "desk") as log:
             for _ in range(events):
-                happen(log, chance, ids)
+                apply_random_change(log, chance, ids)
         check_topics(register, None)
     last = read_latest_seq(register)
     check_topics(register, f"seq:{last // 2}")
@@ -376,7 +378,7 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
         params["narrower"] = ",".join(asked["narrower"]) or "false"
         answer = register.get("/v1/side-by-side", params=params)
         assert answer.status_code == 200, answer.text
-        assert same(shown(answer.json()), plain.answer(asked)), asked
+        assert are_equal(comparable_parts(answer.json()), plain.answer(asked)), asked
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -391,7 +393,7 @@ def test_what_is_known_today_is_all_where_everything_is_dated(register: Register
             with suppress(Problem):  # a period that begins after the claim was made
                 ids += record_superseded(log, some_claim(chance, DATED), number)
         for _ in range(200):
-            happen(log, chance, ids, is_dated=True)
+            apply_random_change(log, chance, ids, is_dated=True)
     today = datetime.now(UTC).date().isoformat()
     found: Counter[str] = Counter()
 
@@ -451,7 +453,7 @@ def test_every_version_of_a_claim_is_placed_as_its_columns_say(register: Registe
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:
         for _ in range(150):
-            happen(log, chance, ids)
+            apply_random_change(log, chance, ids)
     lines = [orjson.dumps(some_claim(chance)) for _ in range(50)]
     assert post_file(register, b"\n".join(dict.fromkeys(lines)), "application/x-ndjson").status_code in (201, 422)
     assert_every_claim_is_placed(register)
@@ -467,7 +469,7 @@ def test_claims_that_were_there_before_are_placed_by_the_migration(register: Reg
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:
         for _ in range(150):
-            happen(log, chance, ids)
+            apply_random_change(log, chance, ids)
     for step, target in ((command.downgrade, "0003"), (command.upgrade, "head")):
         config = alembic_config()
         with register.database.write_engine.connect() as connection:

@@ -16,7 +16,7 @@ from tests.examples import (
 from tests.registers import Register
 
 
-def found(register: Register, text: str, **parameters: Any) -> list[tuple[str, str]]:
+def suggest_names(register: Register, text: str, **parameters: Any) -> list[tuple[str, str]]:
     answer = register.get("/v1/suggest", params={"q": text, **parameters})
     assert answer.status_code == 200, answer.text
     body = answer.json()
@@ -65,9 +65,9 @@ def test_names_are_found_by_any_word_in_any_script_without_accents(named_registe
         ("генштаб", "general-staff"),
         ("الصحة", "gaza-ministry"),
     ):
-        assert found(named_register, text) == [("source", slug)], text
-    assert found(named_register, "ejourne") == []
-    assert found(named_register, "harbour trade") == []
+        assert suggest_names(named_register, text) == [("source", slug)], text
+    assert suggest_names(named_register, "ejourne") == []
+    assert suggest_names(named_register, "harbour trade") == []
 
 
 def test_an_exact_name_comes_first_then_names_that_begin_with_it_then_later_words(named_register: Register) -> None:
@@ -79,9 +79,9 @@ def test_an_exact_name_comes_first_then_names_that_begin_with_it_then_later_word
         ("source", "harbour"),
         ("subject", "crew"),
     ]
-    assert found(named_register, "board") == expected
-    assert found(named_register, "board", limit=3) == expected[:3]
-    assert found(named_register, "Board of t") == [("source", "board-of-trade"), ("subject", "crew")]
+    assert suggest_names(named_register, "board") == expected
+    assert suggest_names(named_register, "board", limit=3) == expected[:3]
+    assert suggest_names(named_register, "Board of t") == [("source", "board-of-trade"), ("subject", "crew")]
 
 
 def test_a_row_names_the_record_and_where_it_is(named_register: Register) -> None:
@@ -114,12 +114,12 @@ def test_a_search_needs_a_word_and_is_bounded(shared_starter_register: Register,
 
 
 def test_a_renamed_source_is_found_by_its_new_name_only(named_register: Register) -> None:
-    assert found(named_register, "harbour") == [("source", "harbour")]
+    assert suggest_names(named_register, "harbour") == [("source", "harbour")]
     seq = read_latest_seq(named_register)
     body = make_source_body(name="Port Authority")
     assert named_register.write("PUT", "/v1/sources/harbour", body).status_code == 200
-    assert found(named_register, "harbour") == []
-    assert found(named_register, "port") == [("source", "harbour")]
+    assert suggest_names(named_register, "harbour") == []
+    assert suggest_names(named_register, "port") == [("source", "harbour")]
     assert slugs(named_register, "/v1/sources", q="harbour") == []
     assert slugs(named_register, "/v1/sources", q="harbour", recorded_as_of=f"seq:{seq}") == ["harbour"]
 
@@ -127,7 +127,7 @@ def test_a_renamed_source_is_found_by_its_new_name_only(named_register: Register
 def test_a_source_that_was_taken_down_is_not_found(named_register: Register) -> None:
     body = {"reason": "An order."}
     assert named_register.write("POST", "/v1/sources/sejourne/takedown", body).status_code == 200
-    assert found(named_register, "sejourne") == []
+    assert suggest_names(named_register, "sejourne") == []
 
 
 def test_sources_and_topics_are_filtered_page_by_page(named_register: Register) -> None:

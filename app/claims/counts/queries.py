@@ -303,7 +303,7 @@ def _list_values(context: FilterContext, name: str, value: Any) -> frozenset[str
 
 
 def _add_topic(conditions: _Conditions, context: FilterContext, slugs: Sequence[str]) -> bool:
-    """Add the conditions of one topic without a first day of its periods. Return whether that is what is asked for."""
+    """Add the conditions of one topic without a first day of its periods. Return False for other topics."""
     shape, values = FILTERS["topic"].bind(context, slugs)
     if not isinstance(shape, tuple) or len(shape) != 1 or shape[0][-1]:
         return False

@@ -547,7 +547,7 @@ def _known_on(context: FilterContext) -> list[date | datetime]:
 
 
 def _superseded_filter() -> Filter:
-    """Return the filter by whether a later claim of the same source replaced a claim, as known on the asked day."""
+    """Return the filter by whether a later claim of the same source replaced a claim, as of `known_on`."""
 
     def bind(context: FilterContext, superseded: bool) -> FilterBinding:  # noqa: FBT001 - the value of the parameter
         return superseded, _known_on(context)

@@ -59,7 +59,7 @@ def records(database: Database) -> dict[str, list[Row]]:
 
 def values_of(row: Row, source: Row, assessments: list[Row], as_of: int | None) -> dict[str, Any]:
     """Return the value of each dimension of a version of a claim."""
-    grades = [each for each in assessments if stands(each, as_of)]
+    grades = [each for each in assessments if is_visible(each, as_of)]
     newest = max(grades, key=lambda each: (each["assessed_on"], each["id"]), default={})
     return {
         **{dimension: row.get(dimension) for dimension in Dimension},
@@ -71,7 +71,7 @@ def values_of(row: Row, source: Row, assessments: list[Row], as_of: int | None) 
     }
 
 
-def stands(row: Row, as_of: int | None) -> bool:
+def is_visible(row: Row, as_of: int | None) -> bool:
     if row.get("withdrawn"):
         return False
     if as_of is None:
@@ -165,7 +165,7 @@ def counts_from_the_start(database: Database) -> Counter[tuple[str, str, str]]:
         return sum_changes(read_count_changes(fetch, 0, found.snapshot().seq))
 
 
-def by(register: Register, dimension: str, **asked: Any) -> dict[Any, int]:
+def count_by(register: Register, dimension: str, **asked: Any) -> dict[Any, int]:
     body = register.get("/v1/claims/counts", params={"by": dimension, **asked}).json()
     assert body["meta"]["total"] == sum(row["count"] for row in body["data"][dimension])
     return {row["value"]: row["count"] for row in body["data"][dimension]}
@@ -177,30 +177,30 @@ def test_counts_follow_every_write(register: Register, monkeypatch: pytest.Monke
     record_example_vocabulary(register)
     claims = [submit_claim(register, make_unique_claim_body()) for _ in range(3)]
     source = claims[0]["source"]["slug"]
-    assert by(register, "source") == {source: 3}
-    assert by(register, "confidence") == {None: 3}
+    assert count_by(register, "source") == {source: 3}
+    assert count_by(register, "confidence") == {None: 3}
     path = f"/v1/claims/{claims[0]['id']}"
     assessment = {"level": "low", "rationale": "One source.", "assessed_on": "2026-01-01"}
     assert register.write("POST", f"{path}/assessments", assessment).status_code == 201
-    assert by(register, "confidence") == {"low": 1, None: 2}
+    assert count_by(register, "confidence") == {"low": 1, None: 2}
     later = assessment | {"level": "high", "assessed_on": "2026-02-01"}
     assert register.write("POST", f"{path}/assessments", later).status_code == 201
-    assert by(register, "confidence") == {"high": 1, None: 2}
-    assert by(register, "confidence", confidence_min="moderate") == {"high": 1}
+    assert count_by(register, "confidence") == {"high": 1, None: 2}
+    assert count_by(register, "confidence", confidence_min="moderate") == {"high": 1}
     retraction = {"reason": "A slip.", "retracted_on": "2025-07-01"}
     assert register.write("POST", f"{path}/retraction", retraction, **{"If-Match": '"1-"'}).status_code == 200
-    assert by(register, "status") == {"asserted": 2, "retracted": 1}
+    assert count_by(register, "status") == {"asserted": 2, "retracted": 1}
     changes = {"event": "transcription_fix", "reason": "The day.", "changes": {"date": "2023-05-01"}}
     revised = register.write("PATCH", f"/v1/claims/{claims[1]['id']}", changes, **{"If-Match": '"1-"'})
     assert revised.status_code == 200, revised.text
     years = Counter(int(row["date"][:4]) for row in read_all_rows(register, "/v1/claims"))
-    assert by(register, "year") == years
+    assert count_by(register, "year") == years
     seq = register.get("/v1/claims").json()["meta"]["seq"]
     assert register.write("POST", f"{path}/takedown", {"reason": "An order."}).status_code == 200
-    assert by(register, "status") == {"asserted": 2}
-    assert by(register, "status", recorded_as_of=f"seq:{seq}") == {"asserted": 2}
+    assert count_by(register, "status") == {"asserted": 2}
+    assert count_by(register, "status", recorded_as_of=f"seq:{seq}") == {"asserted": 2}
     assert register.write("POST", f"/v1/sources/{source}/takedown", {"reason": "An order."}).status_code == 200
-    assert by(register, "source") == {"removed-1": 2}
+    assert count_by(register, "source") == {"removed-1": 2}
     with write_transaction(register.database, "test") as log:
         update_counts(log)
     assert stored_counts(register.database) == counts_from_the_start(register.database)

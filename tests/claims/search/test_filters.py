@@ -30,7 +30,7 @@ def rows(shared_starter_register: Register) -> list[Row]:
     return found
 
 
-def ends(row: Row) -> tuple[float, float] | None:
+def interval_of(row: Row) -> tuple[float, float] | None:
     figure = row["figure"]
     value, lower, upper = figure["value"], figure["lower"], figure["upper"]
     if lower is None and upper is None:
@@ -38,7 +38,7 @@ def ends(row: Row) -> tuple[float, float] | None:
     return (float("-inf") if lower is None else lower, float("inf") if upper is None else upper)
 
 
-def within(wanted: list[str], above: dict[str, list[str]]) -> set[str]:
+def with_descendants(wanted: list[str], above: dict[str, list[str]]) -> set[str]:
     """Return `wanted` and all their descendants."""
     found = set(wanted)
     while more := {slug for slug, upper in above.items() if found & set(upper)} - found:
@@ -46,31 +46,31 @@ def within(wanted: list[str], above: dict[str, list[str]]) -> set[str]:
     return found
 
 
-def level(row: Row) -> str:
+def level_of(row: Row) -> str:
     return row["confidence"]["level"] if row["confidence"] else "unassessed"
 
 
-def graded(name: str, *wanted: str) -> Test:
+def has_grade(name: str, *wanted: str) -> Test:
     return lambda row: row["confidence"] is not None and row["confidence"][name] in wanted
 
 
-def reaches(day: str) -> Test:
+def ends_on_or_after(day: str) -> Test:
     return lambda row: row["period"]["end"] is None or row["period"]["end"] >= day
 
 
-def begins(day: str) -> Test:
+def starts_on_or_before(day: str) -> Test:
     return lambda row: row["period"]["start"] is None or row["period"]["start"] <= day
 
 
 def at_least(number: float) -> Test:
-    return lambda row: (found := ends(row)) is not None and found[1] >= number
+    return lambda row: (found := interval_of(row)) is not None and found[1] >= number
 
 
 def at_most(number: float) -> Test:
-    return lambda row: (found := ends(row)) is not None and found[0] <= number
+    return lambda row: (found := interval_of(row)) is not None and found[0] <= number
 
 
-def said(test: Callable[[str], bool]) -> Test:
+def has_date(test: Callable[[str], bool]) -> Test:
     return lambda row: row["date"] is not None and test(row["date"])
 
 
@@ -99,32 +99,32 @@ CASES: list[tuple[dict[str, Any], Test]] = [
     ({"aggregation": ["within", "rate"]}, lambda r: r["period"]["aggregation"] in ("within", "rate")),
     ({"kind": "lower_bound"}, lambda r: r["figure"]["kind"] == "lower_bound"),
     ({"kind": ["vague", "none", "range"]}, lambda r: r["figure"]["kind"] in ("vague", "none", "range")),
-    ({"confidence": "low"}, lambda r: level(r) == "low"),
+    ({"confidence": "low"}, lambda r: level_of(r) == "low"),
     ({"confidence": "unassessed"}, lambda r: r["confidence"] is None),
-    ({"confidence": ["high", "unassessed"]}, lambda r: level(r) in ("high", "unassessed")),
-    ({"reliability": "F"}, graded("reliability", "F")),
-    ({"reliability": ["B", "C"]}, graded("reliability", "B", "C")),
-    ({"credibility": "6"}, graded("credibility", "6")),
-    ({"credibility": ["2", "3"]}, graded("credibility", "2", "3")),
-    ({"date_from": "2025-01-01"}, said(lambda d: d >= "2025-01-01")),
-    ({"date_to": "2023-12-31"}, said(lambda d: d <= "2023-12-31")),
-    ({"date_from": "2024-06-01", "date_to": "2024-12-31"}, said(lambda d: "2024-06-01" <= d <= "2024-12-31")),
-    ({"known_on": "2025-06-12"}, said(lambda d: d <= "2025-06-12")),
-    ({"known_on": "2022-09-21"}, said(lambda d: d <= "2022-09-21")),
+    ({"confidence": ["high", "unassessed"]}, lambda r: level_of(r) in ("high", "unassessed")),
+    ({"reliability": "F"}, has_grade("reliability", "F")),
+    ({"reliability": ["B", "C"]}, has_grade("reliability", "B", "C")),
+    ({"credibility": "6"}, has_grade("credibility", "6")),
+    ({"credibility": ["2", "3"]}, has_grade("credibility", "2", "3")),
+    ({"date_from": "2025-01-01"}, has_date(lambda d: d >= "2025-01-01")),
+    ({"date_to": "2023-12-31"}, has_date(lambda d: d <= "2023-12-31")),
+    ({"date_from": "2024-06-01", "date_to": "2024-12-31"}, has_date(lambda d: "2024-06-01" <= d <= "2024-12-31")),
+    ({"known_on": "2025-06-12"}, has_date(lambda d: d <= "2025-06-12")),
+    ({"known_on": "2022-09-21"}, has_date(lambda d: d <= "2022-09-21")),
     ({"undated": "true"}, lambda r: r["date"] is None),
     ({"undated": "false", "source": "csis"}, lambda r: r["date"] is not None and r["source"]["slug"] == "csis"),
-    ({"confidence_min": "moderate"}, lambda r: level(r) in ("moderate", "high")),
+    ({"confidence_min": "moderate"}, lambda r: level_of(r) in ("moderate", "high")),
     ({"confidence_min": "low"}, lambda r: r["confidence"] is not None and r["confidence"]["level"] is not None),
-    ({"period_from": "2025-01-01"}, reaches("2025-01-01")),
-    ({"period_to": "2022-06-30"}, begins("2022-06-30")),
+    ({"period_from": "2025-01-01"}, ends_on_or_after("2025-01-01")),
+    ({"period_to": "2022-06-30"}, starts_on_or_before("2022-06-30")),
     (
         {"period_from": "2024-06-01", "period_to": "2024-06-30"},
-        lambda r: reaches("2024-06-01")(r) and begins("2024-06-30")(r),
+        lambda r: ends_on_or_after("2024-06-01")(r) and starts_on_or_before("2024-06-30")(r),
     ),
     ({"value_min": 100_000}, at_least(100_000)),
     ({"value_max": 500}, at_most(500)),
     ({"value_min": 60_000, "value_max": 75_000.5}, lambda r: at_least(60_000)(r) and at_most(75_000.5)(r)),
-    ({"value_min": -1e15}, lambda r: ends(r) is not None),
+    ({"value_min": -1e15}, lambda r: interval_of(r) is not None),
     ({"value_min": 1_000_000, "value_max": 1_000_000}, lambda r: at_least(1e6)(r) and at_most(1e6)(r)),
     ({"status": "asserted"}, lambda r: r["status"] == "asserted"),
     ({"status": "removed"}, lambda _: False),
@@ -167,7 +167,7 @@ def test_narrower_takes_what_lies_below(shared_starter_register: Register, rows:
         for kind in ("subjects", "places")
     }
     for name, slug in (("subject", "russian-forces"), ("place", "russia-ukraine-war"), ("place", "ukraine")):
-        below = within([slug], above[name + "s"])
+        below = with_descendants([slug], above[name + "s"])
         for narrower, wanted in (("true", below), ("false", {slug})):
             found = read_all_rows(shared_starter_register, "/v1/claims", 1000, **{name: slug, "narrower": narrower})
             assert [r["id"] for r in found] == [r["id"] for r in rows if r[name] in wanted]
@@ -330,7 +330,7 @@ SORTS: dict[str, Callable[[Row], Any]] = {
         (r["figure"][name] for name in ("value", "lower", "upper") if r["figure"][name] is not None), None
     ),
     "source": lambda r: (r["source"]["slug"], r["date"] or "9999-12-31"),
-    "confidence": lambda r: {"low": 1, "moderate": 2, "high": 3}.get(level(r)),
+    "confidence": lambda r: {"low": 1, "moderate": 2, "high": 3}.get(level_of(r)),
 }
 
 
@@ -504,7 +504,7 @@ TESTS: dict[str, Callable[[Any], Test]] = {
     "interest": lambda wanted: lambda r: r["source"]["interest"] in wanted,
     "kind": lambda wanted: lambda r: r["figure"]["kind"] in wanted,
     "value_min": at_least,
-    "date_from": lambda day: said(lambda d: d >= day),
+    "date_from": lambda day: has_date(lambda d: d >= day),
 }
 
 

@@ -92,7 +92,7 @@ NUMBER = re.compile(r"-?\d+(\.\d*[1-9])?")
 CSV_TYPE = "text/csv; charset=utf-8"
 
 
-def read(text: str) -> list[dict[str, str]]:
+def parse_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
@@ -134,7 +134,7 @@ def test_the_header_is_there_without_any_row(register: Register) -> None:
 
 def test_a_file_has_every_row_once_with_its_leading_citation(shared_starter_register: Register, file: Any) -> None:
     claims = read_all_rows(shared_starter_register, "/v1/claims")
-    rows = read(file.text)
+    rows = parse_csv(file.text)
     assert [row["id"] for row in rows] == [each["id"] for each in claims]
     for row, each in zip(rows, claims, strict=True):
         [document] = [citation["document"] for citation in each["citations"] if citation["leading"]]
@@ -148,7 +148,7 @@ def test_a_file_has_every_row_once_with_its_leading_citation(shared_starter_regi
 
 
 def test_every_cell_is_written_as_the_contract_says(file: Any) -> None:
-    rows = read(file.text)
+    rows = parse_csv(file.text)
     for row in rows:
         for name in ("value", "lower", "upper", "out_of", "coverage"):
             assert row[name] == "" or NUMBER.fullmatch(row[name]), (name, row[name])
@@ -186,10 +186,10 @@ def test_text_that_a_spreadsheet_would_run_is_guarded(register: Register) -> Non
         body["citations"][0]["document"]["title"] = formula
         made = submit_claim(register, body)
         assert made["note"] == formula
-        row = read(register.get("/v1/claims.csv", params={"sort": "-recorded", "limit": 1}).text)[0]
+        row = parse_csv(register.get("/v1/claims.csv", params={"sort": "-recorded", "limit": 1}).text)[0]
         for name in ("note", "quote", "gap", "stated", "as_printed", "document_title"):
             assert row[name] == "'" + formula
-        documents = read(register.get("/v1/documents.csv").text)
+        documents = parse_csv(register.get("/v1/documents.csv").text)
         assert documents[-1]["title"] == "'" + formula
 
 
@@ -203,7 +203,7 @@ def test_a_negative_number_stays_a_number(register: Register) -> None:
     record_fractional_category(register)
     submit_claim(register, make_claim_body(category="balance", figure=make_figure_body("-5.5", value=-5.5)))
     submit_claim(register, make_claim_body(category="balance", figure=make_figure_body("-1,000", value=-1000.0)))
-    rows = read(register.get("/v1/claims.csv", params={"sort": "value"}).text)
+    rows = parse_csv(register.get("/v1/claims.csv", params={"sort": "value"}).text)
     assert [(row["value"], row["as_printed"]) for row in rows] == [("-1000", "'-1,000"), ("-5.5", "'-5.5")]
 
 
@@ -214,7 +214,7 @@ def test_a_whole_number_has_no_decimal_point_in_either_format(register: Register
             register, make_claim_body(category="balance", figure=make_figure_body("so many", value=number))
         )
         newest = {"sort": "-recorded", "limit": 1}
-        assert read(register.get("/v1/claims.csv", params=newest).text)[0]["value"] == text
+        assert parse_csv(register.get("/v1/claims.csv", params=newest).text)[0]["value"] == text
         assert f'"value":{text},' in register.get(made["links"]["self"]).text
 
 
@@ -222,7 +222,7 @@ def test_text_of_any_script_with_quotes_and_line_breaks_survives(register: Regis
     record_example_vocabulary(register)
     note = 'Втрати — "більше",\r\nніж 1 000;\nякось так 🇺🇦'
     submit_claim(register, make_unique_claim_body(note=note, citations=[make_citation_body(quote=note)]))
-    row = read(register.get("/v1/claims.csv").text)[0]
+    row = parse_csv(register.get("/v1/claims.csv").text)[0]
     assert (row["note"], row["quote"]) == (note, note)
     frame = pd.read_csv(io.StringIO(register.get("/v1/claims.csv").text))
     assert len(frame) == 1
@@ -234,7 +234,7 @@ def test_a_claim_is_one_row_however_often_it_is_cited(register: Register) -> Non
     made = submit_claim(register, make_unique_claim_body(citations=cited))
     more = {"document": {"title": "Late", "url": "https://example.org/late"}, "quote": "late"}
     assert register.write("POST", f"/v1/claims/{made['id']}/citations", more).status_code == 201
-    rows = read(register.get("/v1/claims.csv").text)
+    rows = parse_csv(register.get("/v1/claims.csv").text)
     assert [(row["document_url"], row["quote"]) for row in rows] == [("https://example.org/0", "quote 0")]
 
 
@@ -403,4 +403,4 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", etag)
     submit_claim(register, make_unique_claim_body())
     assert register.get("/v1/claims.csv", **asked).status_code == 200
-    assert len(read(register.get("/v1/claims.csv", params={"limit": 10}).text)) == 10
+    assert len(parse_csv(register.get("/v1/claims.csv", params={"limit": 10}).text)) == 10

@@ -34,7 +34,7 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def read(content: bytes) -> list[Any]:
+def parse_ndjson(content: bytes) -> list[Any]:
     """Return the rows of a file, in which every line must end with a line feed."""
     *lines, rest = content.split(b"\n")
     assert rest == b""
@@ -48,7 +48,7 @@ def test_a_file_is_the_json_list_row_for_row(shared_starter_register: Register, 
     assert answer.headers["content-type"] == NDJSON
     name = path.removeprefix("/v1/").replace("/", "-")
     assert answer.headers["content-disposition"] == f'inline; filename="counterclaim-{name}-{today()}.ndjson"'
-    rows = read(answer.content)
+    rows = parse_ndjson(answer.content)
     assert rows == read_all_rows(shared_starter_register, path)
     # The bytes are equal too, so that a hash of a row is the same in both formats.
     page = shared_starter_register.get(path, params={"limit": 1}).text
@@ -59,10 +59,10 @@ def test_a_side_by_side_is_its_positions_as_whole_claims(shared_starter_register
     path, asked = "/v1/topics/russian-casualties/side-by-side", {"known_on": "2025-06-12"}
     card = shared_starter_register.get(path, params=asked).json()
     answer = shared_starter_register.get(f"{path}.ndjson", params=asked)
-    assert read(answer.content) == [position["claim"] for position in card["positions"]]
+    assert parse_ndjson(answer.content) == [position["claim"] for position in card["positions"]]
     assert answer.headers["content-type"] == NDJSON
     flat = shared_starter_register.get(f"{path}.ndjson", params={**asked, "fields": "source"}).content
-    assert read(flat) == [{"source": position["claim"]["source"]["slug"]} for position in card["positions"]]
+    assert parse_ndjson(flat) == [{"source": position["claim"]["source"]["slug"]} for position in card["positions"]]
 
 
 def test_every_citation_of_a_claim_is_there(register: Register) -> None:
@@ -70,19 +70,19 @@ def test_every_citation_of_a_claim_is_there(register: Register) -> None:
     made = submit_claim(
         register, make_unique_claim_body(citations=[make_citation_body(f"https://example.org/{n}") for n in range(3)])
     )
-    assert read(register.get("/v1/claims.ndjson").content) == [made]
+    assert parse_ndjson(register.get("/v1/claims.ndjson").content) == [made]
     assert len(made["citations"]) == 3
 
 
 def test_what_was_taken_down_is_its_tombstone_as_in_json(starter_register: Register) -> None:
     path = f"/v1/claims/{EXAMPLE_CLAIM_ID}/takedown"
     assert starter_register.write("POST", path, {"reason": "Court order."}, **{"If-Match": "*"}).status_code == 200
-    rows = read(starter_register.get("/v1/claims.ndjson", params={"status": "removed"}).content)
+    rows = parse_ndjson(starter_register.get("/v1/claims.ndjson", params={"status": "removed"}).content)
     assert [row["id"] for row in rows] == [EXAMPLE_CLAIM_ID]
     assert rows == read_all_rows(starter_register, "/v1/claims", status="removed")
     asked = {"status": "removed", "fields": "id,status,value,quote"}
     flat = {"id": EXAMPLE_CLAIM_ID, "status": "removed", "value": None, "quote": None}
-    assert read(starter_register.get("/v1/claims.ndjson", params=asked).content) == [flat]
+    assert parse_ndjson(starter_register.get("/v1/claims.ndjson", params=asked).content) == [flat]
     assert starter_register.get("/v1/claims", params=asked).json()["data"] == [flat]
     assert (
         starter_register.get("/v1/claims.csv", params=asked).text
@@ -98,7 +98,7 @@ def test_a_line_break_in_a_text_does_not_break_the_line(register: Register) -> N
     answer = register.get("/v1/claims.ndjson")
     assert answer.content.count(b"\n") == 1
     # Formulas are not escaped, because no program that reads JSON evaluates them.
-    assert read(answer.content)[0]["note"] == note
+    assert parse_ndjson(answer.content)[0]["note"] == note
 
 
 @pytest.mark.parametrize("path", ["claims", "sources", "documents", "categories", "subjects", "places", "topics"])
@@ -117,19 +117,19 @@ def test_there_is_never_a_byte_order_mark(shared_starter_register: Register) -> 
 def test_fields_make_a_row_flat_with_numbers_that_stay_numbers(shared_starter_register: Register) -> None:
     asked = {"fields": "value, source,period_end,approximate,includes", "sort": "value", "limit": 5}
     answer = shared_starter_register.get("/v1/claims.ndjson", params=asked)
-    assert read(answer.content) == shared_starter_register.get("/v1/claims", params=asked).json()["data"]
+    assert parse_ndjson(answer.content) == shared_starter_register.get("/v1/claims", params=asked).json()["data"]
     assert answer.text.startswith('{"value":')
     problem = assert_problem(shared_starter_register.get("/v1/claims.ndjson", params={"fields": "valeu"}), 422)
     assert problem["hint"] == "did you mean `value`?"
 
 
 def test_limit_and_cursor_go_through_the_file(shared_starter_register: Register) -> None:
-    whole = read(shared_starter_register.get("/v1/sources.ndjson").content)
+    whole = parse_ndjson(shared_starter_register.get("/v1/sources.ndjson").content)
     first = shared_starter_register.get("/v1/sources.ndjson", params={"limit": 3})
-    assert read(first.content) == whole[:3]
+    assert parse_ndjson(first.content) == whole[:3]
     assert first.headers["link"].startswith("</v1/sources.ndjson?limit=3&cursor=")
     following = first.headers["link"].partition(">")[0].removeprefix("<")
-    assert read(shared_starter_register.get(following).content) == whole[3:6]
+    assert parse_ndjson(shared_starter_register.get(following).content) == whole[3:6]
 
 
 FORMATS = [
@@ -203,7 +203,7 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
         )
     asked: dict[str, Any] = {"sort": "value"}
     answer = register.get("/v1/claims.ndjson", params=asked)
-    rows = read(answer.content)
+    rows = parse_ndjson(answer.content)
     assert [row["figure"]["value"] for row in rows] == list(range(1_205))
     assert rows == read_all_rows(register, "/v1/claims", **asked)
     assert answer.headers["content-type"] == NDJSON
@@ -259,5 +259,5 @@ def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch:
 
     asyncio.run(ask())
     assert len(chunks) == 3
-    assert [row["id"] for row in read(b"".join(chunks))] == known
+    assert [row["id"] for row in parse_ndjson(b"".join(chunks))] == known
     assert len(read_all_rows(register, "/v1/claims")) == 8

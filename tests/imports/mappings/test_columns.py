@@ -13,7 +13,6 @@ from app.imports.pipeline.prepare import ImportRequest
 from app.imports.pipeline.result import ImportResult
 from app.imports.pipeline.run import run_import
 from app.imports.readers.options import MappingRefused
-from tests.examples import record_example_vocabulary
 from tests.imports.import_helpers import nonzero_counts, post_form
 from tests.registers import Register
 
@@ -37,12 +36,6 @@ name = "B"
 """
 BOUNDS = 'figure = { lower = { column = "Estimate1 (low)" }, upper = { column = "Estimate1 (high)" } }'
 SERIES = 'series = "dead"\n[vintage]\nkey = [{ column = "day" }, { column = "place" }]'
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
 
 
 def mapping_with(figure: str = "", head: str = "") -> str:

@@ -27,22 +27,22 @@ KEYED = {
 }
 
 
-def drafted(folder: Path, name: str, content: str | bytes) -> str:
+def draft_file(folder: Path, name: str, content: str | bytes) -> str:
     return draft_mapping(write_file(folder, name, content))
 
 
-def proposed(draft: str) -> dict[str, Any]:
+def parse_draft(draft: str) -> dict[str, Any]:
     return tomllib.loads(draft)
 
 
-def filled(draft: str) -> str:
+def complete_draft(draft: str) -> str:
     """Return a draft with a value in place of every `???`."""
     return draft.replace("https://???", "https://example.org").replace("???", "killed")
 
 
-def claims(path: Path, draft: str) -> list[dict[str, Any]]:
+def map_file(path: Path, draft: str) -> list[dict[str, Any]]:
     """Return the drafts of claims of a file with the completed draft mapping."""
-    plan = MappingRowMapper("draft", parse_mapping(filled(draft), "draft"))
+    plan = MappingRowMapper("draft", parse_mapping(complete_draft(draft), "draft"))
     made = [plan.map_row(row) for row in FileReader([path], plan.options)]
     assert [each.faults for each in made if each.faults] == []
     return [draft.claim_input for each in made for draft in each.drafts]
@@ -84,7 +84,7 @@ FILES: dict[str, tuple[str, str | bytes, list[Any]]] = {
 def test_a_draft_that_is_filled_in_makes_claims(tmp_path: Path, name: str) -> None:
     file, content, values = FILES[name]
     path = write_file(tmp_path, file, content)
-    made = claims(path, draft_mapping(path))
+    made = map_file(path, draft_mapping(path))
     assert [each["figure"].get("value") for each in made] == values
     days = {each["period"]["edtf"] for each in made}
     assert all(re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", day) for day in days), days
@@ -101,11 +101,11 @@ def test_a_draft_that_is_filled_in_makes_claims(tmp_path: Path, name: str) -> No
     ],
 )
 def test_where_the_rows_of_a_document_are_is_proposed(tmp_path: Path, name: str, file: dict[str, str] | None) -> None:
-    assert proposed(drafted(tmp_path, *FILES[name][:2])).get("file") == file
+    assert parse_draft(draft_file(tmp_path, *FILES[name][:2])).get("file") == file
 
 
 def test_one_object_of_numbers_is_one_row(tmp_path: Path) -> None:
-    assert "file" not in proposed(drafted(tmp_path, "a.json", '{"dead": 3, "hurt": 4, "by": {"un": 5}}'))
+    assert "file" not in parse_draft(draft_file(tmp_path, "a.json", '{"dead": 3, "hurt": 4, "by": {"un": 5}}'))
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_one_object_of_numbers_is_one_row(tmp_path: Path) -> None:
 )
 def test_the_format_of_dates_is_found_and_never_guessed(tmp_path: Path, cells: list[str], pick: dict[str, str]) -> None:
     text = "when\tdead\n" + "".join(f"{cell}\t{n}\n" for n, cell in enumerate(cells))
-    draft = drafted(tmp_path, "a.tsv", text)
-    assert proposed(draft)["claim"]["date"] == proposed(draft)["claim"]["period"]["on"] == pick
+    draft = draft_file(tmp_path, "a.tsv", text)
+    assert parse_draft(draft)["claim"]["date"] == parse_draft(draft)["claim"]["period"]["on"] == pick
     assert ("both fit" in draft) == (pick.get("date") == "???")
 
 
@@ -138,7 +138,9 @@ def test_the_format_of_dates_is_found_and_never_guessed(tmp_path: Path, cells: l
     ],
 )
 def test_months_are_proposed_as_months(tmp_path: Path, cells: list[str], pick: dict[str, str]) -> None:
-    claim = proposed(drafted(tmp_path, "a.csv", "when,dead\n" + "".join(f"{cell},3\n" for cell in cells)))["claim"]
+    claim = parse_draft(draft_file(tmp_path, "a.csv", "when,dead\n" + "".join(f"{cell},3\n" for cell in cells)))[
+        "claim"
+    ]
     assert claim["date_edtf"] == claim["period"]["edtf"] == pick
     assert "date" not in claim
 
@@ -152,16 +154,16 @@ def test_numbers_that_count_nothing_get_no_claim(tmp_path: Path) -> None:
     text = "date,year,month,region_code,sysID,paid,covid\n" + "".join(
         f"2022-03-{day:02},2022,3,7,{day},{day},{day}\n" for day in range(1, 9)
     )
-    draft = drafted(tmp_path, "a.csv", text)
-    assert list(proposed(draft)["claims"]) == ["paid", "covid"]
+    draft = draft_file(tmp_path, "a.csv", text)
+    assert list(parse_draft(draft)["claims"]) == ["paid", "covid"]
     assert "# Numbers that are probably not figures: year, month, region_code, sysID." in draft
 
 
 def test_a_column_that_counts_days_is_checked(tmp_path: Path) -> None:
     text = "date,day,dead\n" + "".join(f"2022-03-{n:02},{n + 5},{n}\n" for n in range(1, 9))
     wanted = {"column": "day", "date": {"column": "date"}, "first": "2022-02-24"}
-    assert proposed(drafted(tmp_path, "a.csv", text))["days"] == [wanted]
-    assert "days" not in proposed(drafted(tmp_path, "a.csv", text.replace(",6,", ",7,").replace(",9,", ",3,")))
+    assert parse_draft(draft_file(tmp_path, "a.csv", text))["days"] == [wanted]
+    assert "days" not in parse_draft(draft_file(tmp_path, "a.csv", text.replace(",6,", ",7,").replace(",9,", ",3,")))
 
 
 @pytest.mark.parametrize(
@@ -174,12 +176,12 @@ def test_a_column_that_counts_days_is_checked(tmp_path: Path) -> None:
     ],
 )
 def test_the_key_is_as_short_as_it_can_be(tmp_path: Path, rows: str, key: list[str]) -> None:
-    found = proposed(drafted(tmp_path, "a.csv", f"date,who,dead,kind\n{rows}"))["vintage"]["key"]
+    found = parse_draft(draft_file(tmp_path, "a.csv", f"date,who,dead,kind\n{rows}"))["vintage"]["key"]
     assert [each["column"] if isinstance(each, dict) else each for each in found] == key
 
 
 def test_an_id_is_a_key_by_itself(tmp_path: Path) -> None:
-    found = proposed(drafted(tmp_path, "a.csv", "date,fact_id,dead\n2022-03-01,R1,1\n2022-03-02,R2,1\n"))
+    found = parse_draft(draft_file(tmp_path, "a.csv", "date,fact_id,dead\n2022-03-01,R1,1\n2022-03-02,R2,1\n"))
     assert found["vintage"]["key"] == [{"column": "fact_id"}]
 
 
@@ -196,28 +198,30 @@ def test_an_id_is_a_key_by_itself(tmp_path: Path) -> None:
 def test_the_day_in_a_files_name_is_no_part_of_its_series(
     tmp_path: Path, name: str, series: str, day: str | None
 ) -> None:
-    draft = drafted(tmp_path, name, "date,dead\n2022-03-01,1\n")
-    found = MappingRowMapper("draft", parse_mapping(filled(draft), "draft"))
+    draft = draft_file(tmp_path, name, "date,dead\n2022-03-01,1\n")
+    found = MappingRowMapper("draft", parse_mapping(complete_draft(draft), "draft"))
     assert found.mapping.series == series
     assert str(found.vintage_of(name)) == str(day)
 
 
 def test_a_column_of_addresses_is_where_it_can_be_read(tmp_path: Path) -> None:
     text = "date,dead,page\n" + "".join(f"2022-03-{n:02},{n},https://example.org/{n}\n" for n in range(1, 20))
-    assert proposed(drafted(tmp_path, "a.csv", text))["claim"]["citation"]["document"]["url"] == {"column": "page"}
+    assert parse_draft(draft_file(tmp_path, "a.csv", text))["claim"]["citation"]["document"]["url"] == {
+        "column": "page"
+    }
 
 
 def test_a_wide_file_names_what_it_leaves_out(tmp_path: Path) -> None:
     names = [f"n{n}" for n in range(60)]
     row = ",".join(map(str, range(60)))
-    draft = drafted(tmp_path, "a.csv", f"date,{','.join(names)}\n2022-03-01,{row}\n2022-03-02,{row}\n")
-    assert len(proposed(draft)["claims"]) == 40
+    draft = draft_file(tmp_path, "a.csv", f"date,{','.join(names)}\n2022-03-01,{row}\n2022-03-02,{row}\n")
+    assert len(parse_draft(draft)["claims"]) == 40
     assert "# And 20 more columns of numbers: n40, n41," in draft
 
 
 def test_a_file_without_numbers_gives_a_draft_too(tmp_path: Path) -> None:
-    draft = drafted(tmp_path, "a.csv", "date,said\n2022-03-01,nobody came\n")
-    assert proposed(draft)["claims"] == {"figure": {"category": "???", "figure": {"printed": "???"}}}
+    draft = draft_file(tmp_path, "a.csv", "date,said\n2022-03-01,nobody came\n")
+    assert parse_draft(draft)["claims"] == {"figure": {"category": "???", "figure": {"printed": "???"}}}
 
 
 def test_no_more_rows_are_looked_at_than_are_promised(tmp_path: Path) -> None:
@@ -231,7 +235,7 @@ def test_no_more_rows_are_looked_at_than_are_promised(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "[]", "{}", "date,dead\n"])
 def test_a_file_without_rows_is_told_or_refused(tmp_path: Path, content: str) -> None:
     try:
-        draft = drafted(tmp_path, "a.json" if content[:1] in {"[", "{"} else "a.csv", content)
+        draft = draft_file(tmp_path, "a.json" if content[:1] in {"[", "{"} else "a.csv", content)
     except FileRefused:
         return
     assert "rows inspected" in draft
@@ -260,4 +264,4 @@ ROWS = st.lists(
 @given(rows=ROWS)
 def test_whatever_a_file_holds_its_draft_is_a_mapping(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     path = write_file(tmp_path_factory.mktemp("given"), "a.json", json.dumps(rows))
-    MappingRowMapper("draft", validate_mapping(tomllib.loads(filled(draft_mapping(path))), "draft"))
+    MappingRowMapper("draft", validate_mapping(tomllib.loads(complete_draft(draft_mapping(path))), "draft"))

@@ -45,15 +45,15 @@ def find_known(kind: str, text: str) -> str | None:
     return KNOWN.get((kind, text))
 
 
-def drafted(path: Path, options: FileOptions | None = None) -> str:
+def draft_file(path: Path, options: FileOptions | None = None) -> str:
     return draft_mapping(path, options, find_known)
 
 
-def proposed(path: Path, options: FileOptions | None = None) -> dict[str, Any]:
-    return tomllib.loads(drafted(path, options))
+def propose_mapping(path: Path, options: FileOptions | None = None) -> dict[str, Any]:
+    return tomllib.loads(draft_file(path, options))
 
 
-def fill(draft: str, **more: str) -> tuple[str, int]:
+def complete_draft(draft: str, **more: str) -> tuple[str, int]:
     """Return a draft with every `???` replaced, and the number of lines that had one."""
     lines, changed = draft.splitlines(), 0
     for number, line in enumerate(lines):
@@ -101,7 +101,7 @@ def test_a_draft_imports_after_its_gaps_are_filled(
 ) -> None:
     record_example_vocabulary(register)
     path = write_file(tmp_path, name, content)
-    text, changed = fill(drafted(path), **more)
+    text, changed = complete_draft(draft_file(path), **more)
     if name == "groups.csv":  # three groups of one category would be one claim with three figures
         text = text.replace('"18-59" = "killed"', '"18-59" = "wounded"').replace(
             '"60+" = "killed"', '"60+" = "survived"'
@@ -113,7 +113,7 @@ def test_a_draft_imports_after_its_gaps_are_filled(
 
 
 def test_a_sheet_typed_by_hand_has_its_columns_recognized(tmp_path: Path) -> None:
-    found = proposed(write_file(tmp_path, "typed.csv", TYPED))
+    found = propose_mapping(write_file(tmp_path, "typed.csv", TYPED))
     claim = found["claim"]
     names = {"The ministry": "ministry", "The institute": "institute", "UK MoD": "???"}
     assert claim["source"] == {"column": "Who", "map": names}
@@ -128,7 +128,7 @@ def test_a_sheet_typed_by_hand_has_its_columns_recognized(tmp_path: Path) -> Non
 
 def test_days_as_columns_become_rows(tmp_path: Path) -> None:
     path = write_file(tmp_path, "wide.csv", WIDE)
-    found = proposed(path)
+    found = propose_mapping(path)
     assert found["file"]["sql"].startswith("UNPIVOT rows ON COLUMNS('^(?:[0-9]{1,2}[./-]")
     assert found["claim"]["date_edtf"] == "{last day}/.."
     assert found["claim"]["period"] == {
@@ -138,7 +138,7 @@ def test_days_as_columns_become_rows(tmp_path: Path) -> None:
     }
     assert found["vintage"]["key"][1:] == [{"column": "Country"}, {"column": "Province", "otherwise": "-"}]
     assert list(found["claims"]) == ["figure"]
-    mapper = MappingRowMapper("draft", parse_mapping(fill(drafted(path))[0], "draft"))
+    mapper = MappingRowMapper("draft", parse_mapping(complete_draft(draft_file(path))[0], "draft"))
     made = [draft for row in FileReader([path], mapper.options) for draft in mapper.map_row(row).drafts]
     assert [(each.claim_input["place"], each.claim_input["figure"]["value"]) for each in made] == [
         *(("atlantis", number) for number in (1, 3, 3)),
@@ -162,15 +162,15 @@ def test_days_as_columns_become_rows(tmp_path: Path) -> None:
 def test_columns_that_are_periods_or_groups_are_seen(tmp_path: Path, columns: str, part: str) -> None:
     width = columns.count(",") + 1
     path = write_file(tmp_path, "a.csv", f"region,{columns}\nN{',3' * width}\nS{',4' * width}\n")
-    assert part in proposed(path)["file"]["sql"]
-    rows = list(FileReader([path], FileOptions(sql=proposed(path)["file"]["sql"])))
+    assert part in propose_mapping(path)["file"]["sql"]
+    rows = list(FileReader([path], FileOptions(sql=propose_mapping(path)["file"]["sql"])))
     assert len(rows) == 2 * width
 
 
 @pytest.mark.parametrize("name", ["Jahr", "année", "рік", "T"])
 def test_a_year_is_a_date_and_no_figure(tmp_path: Path, name: str) -> None:
     rows = "".join(f"{year};Nord;{year % 7},5 ha\n{year};Süd;{year % 5},7 ha\n" for year in range(2019, 2026))
-    found = proposed(write_file(tmp_path, "a.csv", f"{name};Ort;Verbrannt\n{rows}"))
+    found = propose_mapping(write_file(tmp_path, "a.csv", f"{name};Ort;Verbrannt\n{rows}"))
     assert found["claim"]["period"]["edtf"] == {"column": name}
     assert found["claim"]["date_edtf"] == f"{{{name}}}-12-31/.."
     assert list(found["claims"]) == ["Verbrannt"]
@@ -179,13 +179,13 @@ def test_a_year_is_a_date_and_no_figure(tmp_path: Path, name: str) -> None:
 
 def test_a_figure_near_a_year_stays_a_figure(tmp_path: Path) -> None:
     path = write_file(tmp_path, "a.csv", "day,dead\n2026-03-01,1950\n2026-03-02,2040\n2026-03-03,1999\n")
-    assert list(proposed(path)["claims"]) == ["dead"]
+    assert list(propose_mapping(path)["claims"]) == ["dead"]
 
 
 def test_bounds_are_paired_by_the_rest_of_their_names(tmp_path: Path) -> None:
     columns = "day,A (low),A (high),dead_min,dead_max,dead,model ci95_lower,model ci95_upper,model est"
     text = f"{columns}\n2026-03-01,1,9,2,8,5,3,7,5\n"
-    claims = proposed(write_file(tmp_path, "a.csv", text))["claims"]
+    claims = propose_mapping(write_file(tmp_path, "a.csv", text))["claims"]
     parts = {name: {part: pick["column"] for part, pick in claim["figure"].items()} for name, claim in claims.items()}
     assert parts == {
         "a": {"lower": "A (low)", "upper": "A (high)"},
@@ -195,7 +195,7 @@ def test_bounds_are_paired_by_the_rest_of_their_names(tmp_path: Path) -> None:
 
 
 def test_running_totals_are_told_from_daily_values(tmp_path: Path) -> None:
-    claims = proposed(write_file(tmp_path, "totals.csv", TOTALS))["claims"]
+    claims = propose_mapping(write_file(tmp_path, "totals.csv", TOTALS))["claims"]
     assert "period" not in claims["cases"]
     assert claims["cum_deaths"]["period"]["aggregation"] == "cumulative"
 
@@ -206,10 +206,10 @@ def test_a_folder_of_objects_takes_the_day_from_the_names(register: Register, tm
         write_file(tmp_path, f"days/report_2026-03-0{day}.json", f'{{"dead": {day}, "hurt": {day * 3}}}')
     path = tmp_path / "days"
     day_of_name = {"column": "_file", "after": "report_", "before": "."}
-    found = proposed(path)
+    found = propose_mapping(path)
     assert found["vintage"]["key"] == [day_of_name]
     assert found["claim"]["date"] == found["claim"]["period"]["on"] == day_of_name
-    text, _ = fill(drafted(path))
+    text, _ = complete_draft(draft_file(path))
     text = text.replace('[claims.hurt]\ncategory = "killed"', '[claims.hurt]\ncategory = "wounded"')
     request = ImportRequest([path], MappingRowMapper("draft", parse_mapping(text, "draft")))
     assert nonzero_counts(run_import(register.database, request, "desk")) == {"rows": 3, "new": 6}
@@ -225,7 +225,7 @@ def test_the_sheets_of_a_workbook_are_listed_and_chosen(tmp_path: Path) -> None:
         book["Losses"].append(row)
     path = tmp_path / "a.xlsx"
     book.save(path)
-    draft = drafted(path, FileOptions(sheet="Losses"))
+    draft = draft_file(path, FileOptions(sheet="Losses"))
     assert "# Sheets: Sheet, Losses (inspected)." in draft
     assert tomllib.loads(draft)["file"] == {"sheet": "Losses"}
     assert list(tomllib.loads(draft)["claims"]) == ["dead"]
@@ -233,5 +233,5 @@ def test_the_sheets_of_a_workbook_are_listed_and_chosen(tmp_path: Path) -> None:
 
 def test_a_key_has_no_figure_link_or_note(tmp_path: Path) -> None:
     rows = "".join(f"2026-03-01,{n} ha,https://example.org/{n},note {n},{'abc'[n]}\n" for n in range(3))
-    found = proposed(write_file(tmp_path, "a.csv", f"day,burnt,page,remarks,place\n{rows}"))
+    found = propose_mapping(write_file(tmp_path, "a.csv", f"day,burnt,page,remarks,place\n{rows}"))
     assert found["vintage"]["key"] == [{"column": "day"}, {"column": "place"}]

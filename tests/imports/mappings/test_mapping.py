@@ -36,46 +36,46 @@ IN_PERCENT = {"wording_differs": "It is printed in units of 0.01."}
 A_LOWER_BOUND = {"wording_differs": "The mapping records a plain number as a lower bound."}
 
 
-def plan(claim: dict[str, Any], /, **more: Any) -> MappingRowMapper:
+def make_mapper(claim: dict[str, Any], /, **more: Any) -> MappingRowMapper:
     """Return the row mapper of a mapping with one claim, `dead`, with the fields in `claim`."""
     return MappingRowMapper(
         "test", validate_mapping({"title": "T", "claim": CLAIM, "claims": {"dead": claim}, **more}, "test")
     )
 
 
-def drafted(claim: dict[str, Any], row: dict[str, Any], vintage: date | None = None, /, **more: Any) -> MappedRow:
-    return plan(claim, **more).map_row(FileRow("losses_asof_2025-01-01.csv", 3, {**ROW, **row}), vintage)
+def map_row(claim: dict[str, Any], row: dict[str, Any], vintage: date | None = None, /, **more: Any) -> MappedRow:
+    return make_mapper(claim, **more).map_row(FileRow("losses_asof_2025-01-01.csv", 3, {**ROW, **row}), vintage)
 
 
-def made(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> dict[str, Any]:
+def map_claim(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> dict[str, Any]:
     """Return the fields of the only claim of a row."""
-    found = drafted(claim, row, **more)
+    found = map_row(claim, row, **more)
     assert found.faults == []
     (draft,) = found.drafts
     return draft.claim_input
 
 
-def note(given: Any, row: dict[str, Any]) -> Any:
-    return made({"note": given}, row).get("note")
+def map_note(given: Any, row: dict[str, Any]) -> Any:
+    return map_claim({"note": given}, row).get("note")
 
 
-def fault(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> str:
+def row_fault(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> str:
     """Return the reason for which a row is refused."""
-    found = drafted(claim, row, **more)
+    found = map_row(claim, row, **more)
     assert found.drafts == []
     (reason,) = found.faults
     return reason
 
 
-def refused(claim: dict[str, Any], /, **more: Any) -> str:
+def mapping_fault(claim: dict[str, Any], /, **more: Any) -> str:
     """Return the reason for which a mapping is refused."""
     with pytest.raises(MappingRefused) as wrong:
-        plan(claim, **more)
+        make_mapper(claim, **more)
     return str(wrong.value)
 
 
 def test_the_shortest_mapping_reads_the_column_that_has_the_claims_name() -> None:
-    assert made({}, {}) == {
+    assert map_claim({}, {}) == {
         "category": "killed",
         "subject": "russian-forces",
         "place": "russia-ukraine-war",
@@ -137,7 +137,7 @@ def test_the_shortest_mapping_reads_the_column_that_has_the_claims_name() -> Non
     ],
 )
 def test_a_value_is_picked_from_the_row(given: Any, row: dict[str, Any], becomes: Any) -> None:
-    assert note(given, row) == becomes
+    assert map_note(given, row) == becomes
 
 
 @pytest.mark.parametrize(
@@ -149,13 +149,13 @@ def test_a_value_is_picked_from_the_row(given: Any, row: dict[str, Any], becomes
     ],
 )
 def test_a_template_knows_columns_and_nothing_of_python(given: str) -> None:
-    assert note(given, {"a": "x"}) is None
-    assert note(given, {"a": "x", given[1:-1]: "the column of this name"}) == "the column of this name"
+    assert map_note(given, {"a": "x"}) is None
+    assert map_note(given, {"a": "x", given[1:-1]: "the column of this name"}) == "the column of this name"
 
 
 @pytest.mark.parametrize("given", ["{a!r}", "{a:>9999999999}", "{a:{b}}", "{}", "{a", "a}", "{!s}", "{0:%}"])
 def test_a_template_with_anything_but_columns_is_refused(given: str) -> None:
-    assert "claims.dead.note: " in (told := refused({"note": given}))
+    assert "claims.dead.note: " in (told := mapping_fault({"note": given}))
     assert "is not a template" in told
 
 
@@ -174,7 +174,7 @@ def test_a_template_with_anything_but_columns_is_refused(given: str) -> None:
     ],
 )
 def test_a_path_is_jmespath_and_cannot_grow_without_bounds(path: str, told: str) -> None:
-    assert told in refused({"note": {"path": path}})
+    assert told in mapping_fault({"note": {"path": path}})
 
 
 def test_a_path_may_list_much_as_long_as_it_lists_it_once() -> None:
@@ -184,7 +184,7 @@ def test_a_path_may_list_much_as_long_as_it_lists_it_once() -> None:
 
 
 def test_a_template_cannot_grow_without_bounds() -> None:
-    assert "more than 100,000 characters" in fault({"note": "{a}" * 20}, {"a": "x" * 10_000})
+    assert "more than 100,000 characters" in row_fault({"note": "{a}" * 20}, {"a": "x" * 10_000})
 
 
 @pytest.mark.parametrize(
@@ -276,21 +276,21 @@ def test_a_figure_is_read_as_it_is_printed_or_not_at_all(
     figure: dict[str, Any], row: dict[str, Any], becomes: dict[str, Any] | None
 ) -> None:
     if becomes is None:
-        assert fault({"figure": figure}, row).startswith("dead: ")
+        assert row_fault({"figure": figure}, row).startswith("dead: ")
         return
-    found = made({"figure": figure}, row)["figure"]
+    found = map_claim({"figure": figure}, row)["figure"]
     assert {"approximate": False, **found} == {"approximate": False, "as_printed": found["as_printed"], **becomes}
 
 
 @pytest.mark.parametrize("cell", [None, "", "–", "n/a", "null"])
 def test_no_figure_is_no_claim(cell: str | None) -> None:
-    found = drafted({}, {"dead": cell})
+    found = map_row({}, {"dead": cell})
     assert (found.drafts, found.faults, found.skip_reason) == ([], [], None)
 
 
 def test_a_statement_without_a_figure_has_its_words() -> None:
     claim = {"proposition": "denial", "figure": {"printed": {"column": "said"}}}
-    assert made(claim, {"said": "No such thing happened"})["figure"] == {"as_printed": "No such thing happened"}
+    assert map_claim(claim, {"said": "No such thing happened"})["figure"] == {"as_printed": "No such thing happened"}
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_a_statement_without_a_figure_has_its_words() -> None:
 def test_a_period_is_said_in_one_of_four_ways(
     shared: dict[str, Any], own: dict[str, Any], row: dict[str, Any], becomes: str
 ) -> None:
-    found = made({"period": own}, row, claim={**CLAIM, "period": shared})
+    found = map_claim({"period": own}, row, claim={**CLAIM, "period": shared})
     assert found["period"] == {"edtf": becomes, "aggregation": own.get("aggregation", "cumulative")}
 
 
@@ -347,16 +347,16 @@ def test_a_row_that_does_not_fit_is_refused_with_its_reason(
     claim: dict[str, Any], row: dict[str, Any], told: str | None
 ) -> None:
     if told is None:
-        assert drafted(claim, row).faults == []
+        assert map_row(claim, row).faults == []
     else:
-        assert told in fault(claim, row)
-        assert fault(claim, row).startswith("dead: ")
+        assert told in row_fault(claim, row)
+        assert row_fault(claim, row).startswith("dead: ")
 
 
 def test_a_claim_of_each_member_of_a_list() -> None:
     claim = {"over": "regions", "place": {"column": "name"}, "figure": {"printed": {"column": "n"}}}
     row = {"regions": [{"name": "kyiv", "n": 3}, {"name": "sumy", "n": 4}, {"name": "lviv"}]}
-    drafts = drafted(claim, row).drafts
+    drafts = map_row(claim, row).drafts
     assert [(each.claim_input["place"], each.claim_input["figure"]["value"]) for each in drafts] == [
         ("kyiv", 3),
         ("sumy", 4),
@@ -365,14 +365,14 @@ def test_a_claim_of_each_member_of_a_list() -> None:
 
 
 def test_members_that_are_no_objects_are_the_column_value() -> None:
-    found = drafted({"over": "days", "figure": {"printed": {"column": "value"}}}, {"days": [3, 4, None]})
+    found = map_row({"over": "days", "figure": {"printed": {"column": "value"}}}, {"days": [3, 4, None]})
     assert [each.claim_input["figure"]["value"] for each in found.drafts] == [3, 4]
 
 
 def test_one_object_is_a_list_of_one_and_nothing_is_none() -> None:
     claim = {"over": "total", "figure": {"printed": {"column": "n"}}}
-    assert made(claim, {"total": {"n": 3}})["figure"]["value"] == 3
-    assert drafted(claim, {}).drafts == []
+    assert map_claim(claim, {"total": {"n": 3}})["figure"]["value"] == 3
+    assert map_row(claim, {}).drafts == []
 
 
 @pytest.mark.parametrize(
@@ -392,9 +392,9 @@ def test_one_object_is_a_list_of_one_and_nothing_is_none() -> None:
 )
 def test_rows_are_skipped_and_claims_left_out_by_conditions(condition: dict[str, Any], *, holds: bool) -> None:
     row = {"a": "fill", "n": 1, "list": [1]}
-    assert drafted({}, row, skip=[{**condition, "reason": "why"}]).skip_reason == ("why" if holds else None)
-    assert len(drafted({"only": [condition]}, row).drafts) == holds
-    assert len(drafted({"unless": [condition]}, row).drafts) == (not holds)
+    assert map_row({}, row, skip=[{**condition, "reason": "why"}]).skip_reason == ("why" if holds else None)
+    assert len(map_row({"only": [condition]}, row).drafts) == holds
+    assert len(map_row({"unless": [condition]}, row).drafts) == (not holds)
 
 
 def test_claims_of_one_row_stand_to_each_other_where_both_are_made() -> None:
@@ -402,43 +402,43 @@ def test_claims_of_one_row_stand_to_each_other_where_both_are_made() -> None:
         "claims": {"dead": {}, "hurt": {"category": "wounded"}},
         "relations": [{"claim": "dead", "type": "part_of", "to": "hurt"}],
     }
-    assert drafted({}, {"hurt": 3}, **more).relations == [(0, "part_of", 1)]
-    assert drafted({}, {}, **more).relations == []
+    assert map_row({}, {"hurt": 3}, **more).relations == [(0, "part_of", 1)]
+    assert map_row({}, {}, **more).relations == []
 
 
 def test_a_row_is_known_again_by_its_key_and_the_claims_name() -> None:
     more = {"series": "dead", "vintage": {"key": [{"column": "date"}, "{who}"]}}
-    (draft,) = drafted({}, {"who": "bbc"}, **more).drafts
+    (draft,) = map_row({}, {"who": "bbc"}, **more).drafts
     assert draft.key == "2022-03-25|bbc|dead"
-    assert "The row has no key." in fault({}, {}, **more)
+    assert "The row has no key." in row_fault({}, {}, **more)
 
 
 def test_the_day_of_a_file_is_read_off_its_name() -> None:
     vintage = {"key": ["{date}"], "date": {"column": "_file", "after": "_asof_", "before": "_"}}
-    found = plan({}, series="dead", vintage=vintage)
+    found = make_mapper({}, series="dead", vintage=vintage)
     assert found.vintage_of("dead_asof_2025-01-01_4d62.json") == date(2025, 1, 1)
     assert found.vintage_of("dead.json") is None
     with pytest.raises(MappingRefused, match="which is not a date"):
         found.vintage_of("dead_asof_new_4d62.json")
     dated = {**vintage, "date": {"column": "_file", "date": "%Y%m%d.csv"}}
     with pytest.raises(MappingRefused, match=r"The day of dead\.json cannot be read"):
-        plan({}, series="dead", vintage=dated).vintage_of("dead.json")
+        make_mapper({}, series="dead", vintage=dated).vintage_of("dead.json")
 
 
 def test_the_day_of_a_file_is_a_column_of_its_rows() -> None:
-    (draft,) = drafted({"note": "as of {_vintage}"}, {}, date(2025, 1, 1)).drafts
+    (draft,) = map_row({"note": "as of {_vintage}"}, {}, date(2025, 1, 1)).drafts
     assert draft.claim_input["note"] == "as of 2025-01-01"
 
 
 def test_labels_and_day_numbers_are_looked_at() -> None:
-    found = drafted({}, {"type": "Tanks - 17594, of which"}, labels=["type"])
+    found = map_row({}, {"type": "Tanks - 17594, of which"}, labels=["type"])
     assert [smell.kind.value for smell in found.anomalies] == ["number_in_label"]
     check = {"column": "day", "date": {"column": "date"}, "first": "2022-02-24"}
-    assert drafted({}, {"day": 30}, days=[check]).anomalies == []
-    found = drafted({}, {"day": 31}, days=[check])
+    assert map_row({}, {"day": 30}, days=[check]).anomalies == []
+    found = map_row({}, {"day": 31}, days=[check])
     assert [smell.kind.value for smell in found.anomalies] == ["day_contradicts_date"]
     assert len(found.drafts) == 1
-    found = drafted({}, {"day": 31}, days=[{**check, "skip": True}])
+    found = map_row({}, {"day": 31}, days=[{**check, "skip": True}])
     assert (found.drafts, found.skip_reason) == ([], "`day` does not match the date")
 
 
@@ -450,7 +450,7 @@ NEW = {
 
 
 def test_what_the_rows_name_is_recorded_again_for_each_attempt() -> None:
-    found = plan({"place": {"column": "land", "slug": True}}, new=[NEW])
+    found = make_mapper({"place": {"column": "land", "slug": True}}, new=[NEW])
     for _ in range(2):
         ((kind, slug, given),) = found.map_row(FileRow("a", 1, {**ROW, "land": "Côte d'Ivoire"})).records
         assert (kind.name, slug) == ("place", "cote-d-ivoire")
@@ -469,7 +469,7 @@ def test_what_the_rows_name_is_recorded_again_for_each_attempt() -> None:
 def test_the_rows_say_how_a_new_record_reads(kind: str, words: Any, stored: Any) -> None:
     fields = {"name": "{land}", "in_text": words}
     fields |= {"kind": "media", "interest": "unknown", "short_name": "{land}"} if kind == "source" else {}
-    found = drafted({}, {"land": "Oz"}, new=[{**NEW, "kind": kind, "fields": fields}])
+    found = map_row({}, {"land": "Oz"}, new=[{**NEW, "kind": kind, "fields": fields}])
     assert found.faults == []
     assert found.records[0][2].model_dump()["in_text"] == stored
 
@@ -484,7 +484,7 @@ def test_the_rows_say_how_a_new_record_reads(kind: str, words: Any, stored: Any)
     ],
 )
 def test_a_record_that_breaks_a_rule_refuses_the_row(new: dict[str, Any], told: str) -> None:
-    found = drafted({}, {"land": "Côte d'Ivoire"}, new=[new])
+    found = map_row({}, {"land": "Côte d'Ivoire"}, new=[new])
     assert found.records == []
     assert told in found.faults[0]
     assert "\n" not in found.faults[0]
@@ -497,23 +497,23 @@ def test_declared_records_come_after_what_they_refer_to() -> None:
         "dead": {"name": "Dead", **kind, "parent": "hurt"},
         "hurt": {"name": "Hurt", **kind, "components": "unstated"},
     }
-    records = plan({}, categories=categories).records
+    records = make_mapper({}, categories=categories).records
     assert [slug for _, slug, _ in records] == ["hurt", "dead", "losses"]
     assert records[0][2].model_dump()["components"] is None
     categories["hurt"]["parent"] = "losses"
-    told = refused({}, categories=categories)
+    told = mapping_fault({}, categories=categories)
     assert told == "These have circular references: losses, dead, hurt."
 
 
-def without(*names: str) -> dict[str, Any]:
+def claim_without(*names: str) -> dict[str, Any]:
     return {name: value for name, value in CLAIM.items() if name not in names}
 
 
 @pytest.mark.parametrize(
     ("claim", "more", "told"),
     [
-        ({}, {"claim": without("category")}, "claims.dead.category: Field required"),
-        ({}, {"claim": without("citation")}, "claims.dead.citation: Field required"),
+        ({}, {"claim": claim_without("category")}, "claims.dead.category: Field required"),
+        ({}, {"claim": claim_without("citation")}, "claims.dead.citation: Field required"),
         ({}, {"claim": {**CLAIM, "citation": {}}}, "claims.dead.citation.document: Field required"),
         ({}, {"claim": {**CLAIM, "sorce": "x"}}, "claim.sorce: there is no such field; did you mean `source`?"),
         ({"sorce": "x"}, {}, "claims.dead.sorce: there is no such field; did you mean `source`?"),
@@ -544,12 +544,12 @@ def without(*names: str) -> dict[str, Any]:
 def test_a_mapping_is_refused_with_the_table_and_the_reason(
     claim: dict[str, Any], more: dict[str, Any], told: str
 ) -> None:
-    assert f"\n  {told}" in (found := refused(claim, **more)) or told in found.splitlines()[1]
+    assert f"\n  {told}" in (found := mapping_fault(claim, **more)) or told in found.splitlines()[1]
 
 
 def test_a_fault_of_what_all_claims_share_is_told_once() -> None:
     claims: dict[str, Any] = {name: {} for name in ("dead", "hurt", "lost")}
-    told = refused({}, claims=claims, claim={**CLAIM, "note": {"column": "a", "path": "b"}})
+    told = mapping_fault({}, claims=claims, claim={**CLAIM, "note": {"column": "a", "path": "b"}})
     assert len(told.splitlines()) == 2
 
 
@@ -577,7 +577,7 @@ def test_an_unknown_mapping_names_those_that_there_are() -> None:
 def test_what_a_claim_says_stands_over_what_all_share_table_by_table() -> None:
     shared = {**CLAIM, "citation": {"gap": "Not seen.", "document": {"title": "Losses", "language": "en"}}}
     claim = {"citation": {"document": {"title": "Of {date}"}}, "source": {"column": "who"}}
-    found = made(claim, {"who": "bbc"}, claim=shared)
+    found = map_claim(claim, {"who": "bbc"}, claim=shared)
     assert found["source"] == "bbc"
     assert found["citations"][0]["gap"] == "Not seen."
     assert found["citations"][0]["document"] == {"title": "Of 2022-03-25", "language": "en"}
@@ -626,7 +626,7 @@ EVERYTHING = {
     "b": {"over": "b", "note": {"path": "sort(a)"}, "figure": {"qualifier": {"column": "n", "otherwise": "over {}"}}},
     "n": {"period": {"hours": {"column": "n"}, "end": {"column": "date"}}, "note": {"path": "sum(b)"}},
 }
-WHOLE = plan(
+WHOLE = make_mapper(
     {},
     claims=EVERYTHING,
     series="x",
@@ -652,7 +652,7 @@ def test_every_shipped_mapping_loads(name: str) -> None:
 
 
 def test_a_claim_has_a_moment_a_unit_and_a_unit_of_time() -> None:
-    fields = made(
+    fields = map_claim(
         {
             "said_at": "{date}T{time}:00+02:00",
             "figure": {"unit": {"column": "currency", "otherwise": ""}},
@@ -667,7 +667,7 @@ def test_a_claim_has_a_moment_a_unit_and_a_unit_of_time() -> None:
 
 def test_what_a_row_does_not_have_is_left_out() -> None:
     claim = {"said_at": "{date}T{time}Z", "figure": {"unit": {"column": "currency", "otherwise": ""}}}
-    fields = made({**claim, "period": {"per": {"column": "per", "otherwise": ""}}}, {})
+    fields = map_claim({**claim, "period": {"per": {"column": "per", "otherwise": ""}}}, {})
     assert "said_at" not in fields
     assert fields["figure"] == {"as_printed": "1351", "value": 1351}
     assert fields["period"] == {"edtf": "2022-03-25", "aggregation": "cumulative"}

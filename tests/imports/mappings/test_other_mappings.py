@@ -52,22 +52,22 @@ DEDUPLICATED = "named-dead/ukraine_daily-deduplicated_2025-11-08.json"
 TOTALS = "named-dead/casualty-totals.json"
 
 
-def plan(name: str) -> MappingRowMapper:
+def load_mapper(name: str) -> MappingRowMapper:
     return MappingRowMapper(name, load_shipped_mapping(name))
 
 
-def drafted(name: str, path: Path) -> Iterator[tuple[FileRow, MappedRow]]:
+def map_rows(name: str, path: Path) -> Iterator[tuple[FileRow, MappedRow]]:
     """Yield every row of a file with its mapped drafts, without a register."""
-    made = plan(name)
+    made = load_mapper(name)
     for row in FileReader([path], made.options):
         yield row, made.map_row(row)
 
 
 @cache
-def drafts(name: str, path: Path) -> tuple[list[tuple[FileRow, ClaimDraft]], Counter[str]]:
+def map_claims(name: str, path: Path) -> tuple[list[tuple[FileRow, ClaimDraft]], Counter[str]]:
     """Return the claims that a mapping creates from a file, and the number of skipped rows by reason."""
     claims, skipped = [], Counter[str]()
-    for row, made in drafted(name, path):
+    for row, made in map_rows(name, path):
         assert made.faults == []
         if made.skip_reason:
             skipped[made.skip_reason] += 1
@@ -79,8 +79,8 @@ def by_name(claims: list[tuple[FileRow, ClaimDraft]]) -> Counter[str]:
     return Counter(draft.name for _, draft in claims)
 
 
-def bring(register: Register, name: str, *paths: Path, **options: Any) -> ImportResult:
-    return run_import(register.database, ImportRequest(paths, plan(name), **options), "tests")
+def import_files(register: Register, name: str, *paths: Path, **options: Any) -> ImportResult:
+    return run_import(register.database, ImportRequest(paths, load_mapper(name), **options), "tests")
 
 
 def outcomes(result: ImportResult) -> dict[str, int]:
@@ -88,11 +88,11 @@ def outcomes(result: ImportResult) -> dict[str, int]:
     return {what: number for what, number in result.counts().items() if number and what != "rows"}
 
 
-def told(result: ImportResult, kind: SmellKind) -> list[str]:
+def anomaly_details(result: ImportResult, kind: SmellKind) -> list[str]:
     return [smell.detail for smell in result.statistics.anomalies if smell.kind is kind]
 
 
-def fall(series: str, figures: str) -> str:
+def falls_sentence(series: str, figures: str) -> str:
     return f"The running total of {series}, cumulative since 2023-10-07 (count) falls from {figures}."
 
 
@@ -108,7 +108,7 @@ def seq_of(register: Register) -> str:
     return seq
 
 
-def cut(path: Path, folder: Path, *wanted: str) -> Path:
+def copy_rows(path: Path, folder: Path, *wanted: str) -> Path:
     """Write a CSV file with only the rows that begin with one of `wanted`."""
     head, *lines = path.read_text("utf-8").splitlines(keepends=True)
     made = folder / path.name
@@ -150,7 +150,7 @@ def test_what_several_mappings_and_the_starter_declare_is_the_same() -> None:
 
 
 def test_gaza_every_claim_of_the_whole_file(shared_data: Path) -> None:
-    claims, skipped = drafts("gaza-casualties", shared_data / GAZA)
+    claims, skipped = map_claims("gaza-casualties", shared_data / GAZA)
     assert skipped == {"no report of that day, so that nobody claims what stands in the row": 28}
     assert Counter(draft.claim_input["source"] for _, draft in claims) == {
         "gaza-health-ministry": 6297,
@@ -168,8 +168,8 @@ def test_gaza_every_claim_of_the_whole_file(shared_data: Path) -> None:
 
 
 def test_gaza_what_the_publisher_fills_in_is_nobodys_claim(shared_data: Path) -> None:
-    made = plan("gaza-casualties")
-    filled = plan("gaza-infrastructure")
+    made = load_mapper("gaza-casualties")
+    filled = load_mapper("gaza-infrastructure")
     for row in FileReader([shared_data / GAZA], made.options):
         other = {name: 987_654 if name.startswith("ext_") else value for name, value in row.data.items()}
         assert made.map_row(FileRow(row.file, row.line, other)) == made.map_row(row)
@@ -186,7 +186,7 @@ def test_gaza_what_the_publisher_fills_in_is_nobodys_claim(shared_data: Path) ->
 
 
 def test_gaza_a_total_is_claimed_on_a_day_without_a_report_only_where_something_was_added(shared_data: Path) -> None:
-    claims, _ = drafts("gaza-casualties", shared_data / GAZA)
+    claims, _ = map_claims("gaza-casualties", shared_data / GAZA)
     silent = [(row.data["report_date"], draft.name) for row, draft in claims if row.data["report_period"] == 0]
     assert [each for each in silent if each[1] in {"killed_cum", "injured_cum"}] == [
         ("2025-10-30", "killed_cum"),
@@ -198,14 +198,14 @@ def test_gaza_a_total_is_claimed_on_a_day_without_a_report_only_where_something_
 
 
 def test_gaza_what_a_report_adds_is_no_count_of_who_died_in_its_hours(shared_data: Path) -> None:
-    claims, _ = drafts("gaza-casualties", shared_data / GAZA)
+    claims, _ = map_claims("gaza-casualties", shared_data / GAZA)
     added = {draft.name: draft.claim_input for row, draft in claims if row.data["report_date"] == "2025-01-11"}
     assert added["killed"]["category"] == "deaths-added"
     assert added["killed"]["figure"]["value"] == 531
     assert added["killed"]["period"] == {"edtf": "2025-01-10/2025-01-11", "aggregation": "within"}  # 48 hours
     assert added["killed_committee"]["category"] == "deaths-added-by-committee"
     assert added["killed_committee"]["figure"]["value"] == 499
-    made = plan("gaza-casualties")
+    made = load_mapper("gaza-casualties")
     (row,) = (row for row in FileReader([shared_data / GAZA], made.options) if row.data["report_date"] == "2025-01-11")
     both = made.map_row(row)
     assert {(both.drafts[a].name, type_, both.drafts[b].name) for a, type_, b in both.relations} == {
@@ -215,19 +215,21 @@ def test_gaza_what_a_report_adds_is_no_count_of_who_died_in_its_hours(shared_dat
 
 
 def test_gaza_history_is_restated_and_nothing_is_lost(register: Register, shared_data: Path) -> None:
-    first = bring(register, "gaza-casualties", shared_data / GAZA_2024_01)
+    first = import_files(register, "gaza-casualties", shared_data / GAZA_2024_01)
     assert outcomes(first) == {"rows_skipped": 10, "new": 369}
-    second = bring(register, "gaza-casualties", shared_data / GAZA_2024_02)
+    second = import_files(register, "gaza-casualties", shared_data / GAZA_2024_02)
     # Between the two files, the source of three days changed to the Media Office, or was removed.
     assert outcomes(second) == {"rows_skipped": 12, "new": 312, "unchanged": 360, "vanished": 9}
-    assert told(second, SmellKind.total_falls) == [
-        fall("killed of women-in-gaza in gaza-strip by gaza-health-ministry", "1,000 (2023-10-19) to 967 (2023-10-21)"),
-        fall(
+    assert anomaly_details(second, SmellKind.total_falls) == [
+        falls_sentence(
+            "killed of women-in-gaza in gaza-strip by gaza-health-ministry", "1,000 (2023-10-19) to 967 (2023-10-21)"
+        ),
+        falls_sentence(
             "killed of children-in-gaza in gaza-strip by gaza-health-ministry",
             "4,327 (2023-11-07) to 4,324 (2023-11-08)",
         ),
     ]
-    third = bring(register, "gaza-casualties", shared_data / GAZA_2025_11, limit=140)
+    third = import_files(register, "gaza-casualties", shared_data / GAZA_2025_11, limit=140)
     assert outcomes(third) == {"rows_skipped": 12, "new": 138, "changed": 31, "unchanged": 640}
 
     on_the_day = {"category": "killed", "subject": "people-in-gaza", "date_to": "2023-10-07", "place": "gaza-strip"}
@@ -250,11 +252,11 @@ def test_gaza_history_is_restated_and_nothing_is_lost(register: Register, shared
     assert relation["to_claim"] == claims_of(register, **on_the_day)[0]["id"]
 
     stands = seq_of(register)
-    assert outcomes(bring(register, "gaza-casualties", shared_data / GAZA_2025_11, limit=140)) == {
+    assert outcomes(import_files(register, "gaza-casualties", shared_data / GAZA_2025_11, limit=140)) == {
         "rows_skipped": 12,
         "unchanged": 809,
     }
-    older = bring(register, "gaza-casualties", shared_data / GAZA_2024_01)
+    older = import_files(register, "gaza-casualties", shared_data / GAZA_2024_01)
     assert outcomes(older) == {"rows_skipped": 10, "unchanged": 343, "older": 26}
     assert not older.published
     assert seq_of(register) == stands
@@ -264,7 +266,7 @@ def test_gaza_history_is_restated_and_nothing_is_lost(register: Register, shared
 
 
 def test_west_bank_what_is_carried_forward_is_no_claim(shared_data: Path) -> None:
-    claims, skipped = drafts("gaza-west-bank", shared_data / WEST_BANK)
+    claims, skipped = map_claims("gaza-west-bank", shared_data / WEST_BANK)
     assert skipped == {}
     verified = [(row, draft) for row, draft in claims if draft.name.startswith("verified_")]
     flash = [(row, draft) for row, draft in claims if not draft.name.startswith("verified_")]
@@ -278,7 +280,7 @@ def test_west_bank_what_is_carried_forward_is_no_claim(shared_data: Path) -> Non
 
 
 def test_west_bank_verified_and_flash_stand_beside_each_other(register: Register, shared_data: Path) -> None:
-    result = bring(register, "gaza-west-bank", shared_data / WEST_BANK, limit=30)
+    result = import_files(register, "gaza-west-bank", shared_data / WEST_BANK, limit=30)
     assert outcomes(result) == {"new": 471}
     asked = {"category": "killed", "subject": "people-in-west-bank", "place": "west-bank"}
     answer = register.get("/v1/side-by-side", params={**asked, "aggregation": "cumulative"}).json()
@@ -294,19 +296,19 @@ def test_west_bank_verified_and_flash_stand_beside_each_other(register: Register
     assert [(pair["verdict"], pair["reasons"]) for pair in pairs] == [
         ("no_conflict", ["part_of_whole", "dates_differ"])
     ]
-    assert outcomes(bring(register, "gaza-west-bank", shared_data / WEST_BANK, limit=30)) == {"unchanged": 471}
+    assert outcomes(import_files(register, "gaza-west-bank", shared_data / WEST_BANK, limit=30)) == {"unchanged": 471}
 
 
 def test_buildings_only_what_was_reported(register: Register, shared_data: Path) -> None:
-    result = bring(register, "gaza-infrastructure", shared_data / INFRASTRUCTURE)
+    result = import_files(register, "gaza-infrastructure", shared_data / INFRASTRUCTURE)
     assert outcomes(result) == {"rows_skipped": 616, "new": 631}
-    assert told(result, SmellKind.total_falls) == [
-        fall(
+    assert anomaly_details(result, SmellKind.total_falls) == [
+        falls_sentence(
             "mosques-damaged of people-in-gaza in gaza-strip by gaza-media-office",
             "326 (2024-05-13) to 200 (2024-05-18)",
         )
     ]
-    again = bring(register, "gaza-infrastructure", shared_data / INFRASTRUCTURE)
+    again = import_files(register, "gaza-infrastructure", shared_data / INFRASTRUCTURE)
     assert outcomes(again) == {"rows_skipped": 616, "unchanged": 631}
     assert not again.published
 
@@ -319,7 +321,7 @@ def test_buildings_only_what_was_reported(register: Register, shared_data: Path)
     [("covid-weekly", WEEKLY, 11_615, 2971), ("covid-monthly", MONTHLY, 3357, 1155)],
 )
 def test_excess_deaths_below_zero_are_kept(name: str, file: str, rows: int, negative: int, shared_data: Path) -> None:
-    claims, skipped = drafts(name, shared_data / file)
+    claims, skipped = map_claims(name, shared_data / file)
     assert (skipped, by_name(claims)) == ({}, {"covid_deaths": rows, "excess_deaths": rows})
     values = [draft.claim_input["figure"]["value"] for _, draft in claims if draft.name == "excess_deaths"]
     assert sum(value < 0 for value in values) == negative
@@ -334,9 +336,9 @@ def test_excess_deaths_below_zero_are_kept(name: str, file: str, rows: int, nega
 def test_the_pandemic_in_countries_that_the_register_knows_and_in_new_ones(
     starter_register: Register, shared_data: Path, tmp_path: Path
 ) -> None:
-    file = cut(shared_data / MONTHLY, tmp_path, '"Albania"', '"Russia"', '"Ukraine"')
+    file = copy_rows(shared_data / MONTHLY, tmp_path, '"Albania"', '"Russia"', '"Ukraine"')
     before = starter_register.get("/v1/places/russia").json()
-    result = bring(starter_register, "covid-monthly", file)
+    result = import_files(starter_register, "covid-monthly", file)
     rows = result.counts()["rows"]
     assert outcomes(result) == {"new": 2 * rows}
     assert starter_register.get("/v1/places/russia").json() == before
@@ -350,22 +352,22 @@ def test_the_pandemic_in_countries_that_the_register_knows_and_in_new_ones(
     assert (model["figure"]["as_printed"], model["figure"]["value"]) == ("-195.375289636937", -195.375289636937)
     assert (model["date"], model["period"]["edtf"]) == (None, "2020-01-01/2020-01-31")
     assert (official["figure"]["value"], official["source"]["slug"]) == (0, "health-authorities-of-albania")
-    again = bring(starter_register, "covid-monthly", file)
+    again = import_files(starter_register, "covid-monthly", file)
     assert outcomes(again) == {"unchanged": 2 * rows}
 
 
 def test_rows_of_regions_are_refused_instead_of_taken_for_their_country(
     register: Register, shared_data: Path, tmp_path: Path
 ) -> None:
-    file = cut(shared_data / MONTHLY, tmp_path, '"Albania"')
+    file = copy_rows(shared_data / MONTHLY, tmp_path, '"Albania"')
     text = file.read_text("utf-8").replace('"Albania","Albania","0",2020-02', '"Albania","Tirana","11",2020-02')
     file.write_text(text, "utf-8")
     with pytest.raises(ImportRefused, match="`11` is not listed in the `map` of the mapping"):
-        bring(register, "covid-monthly", file)
+        import_files(register, "covid-monthly", file)
 
 
 def test_the_world_by_the_model_has_its_range(starter_register: Register, shared_data: Path) -> None:
-    result = bring(starter_register, "covid-world-model", shared_data / WORLD)
+    result = import_files(starter_register, "covid-world-model", shared_data / WORLD)
     # One of the rows is a starter claim, with the same numbers, period and document.
     assert outcomes(result) == {"new": 32, "unchanged": 1}
     assert result.statistics.anomaly_counts == {}
@@ -384,7 +386,7 @@ def test_the_world_by_the_model_has_its_range(starter_register: Register, shared
     assert claims["observed-excess-deaths"]["figure"]["value"] == -14125.15
     assert claims["covid-deaths"]["source"]["slug"] == "national-health-authorities"
     assert {claim["date"] for claim in claims.values()} == {None}
-    assert outcomes(bring(starter_register, "covid-world-model", shared_data / WORLD)) == {"unchanged": 33}
+    assert outcomes(import_files(starter_register, "covid-world-model", shared_data / WORLD)) == {"unchanged": 33}
 
 
 def test_an_upper_bound_that_is_a_copy_of_the_estimate_is_told(
@@ -393,8 +395,8 @@ def test_an_upper_bound_that_is_a_copy_of_the_estimate_is_told(
     # The error that the README describes is not in these eleven rows, so the test adds it to one of them.
     file = tmp_path / Path(WORLD).name
     file.write_text((shared_data / WORLD).read_text("utf-8").replace("1504743.93", "1325946.47"), "utf-8")
-    result = bring(register, "covid-world-model", file)
-    assert told(result, SmellKind.bound_equals_estimate) == [
+    result = import_files(register, "covid-world-model", file)
+    assert anomaly_details(result, SmellKind.bound_equals_estimate) == [
         "The upper bound of excess-deaths equals the estimate, 1,325,946.47."
     ]
     assert outcomes(result) == {"new": 33}
@@ -404,9 +406,9 @@ def test_an_upper_bound_that_is_a_copy_of_the_estimate_is_told(
 
 
 def test_named_dead_of_a_day_go_up_and_down(register: Register, shared_data: Path) -> None:
-    first = bring(register, "named-dead-russia", shared_data / RUSSIA_09)
+    first = import_files(register, "named-dead-russia", shared_data / RUSSIA_09)
     assert outcomes(first) == {"new": 1176}
-    second = bring(register, "named-dead-russia", shared_data / RUSSIA_11)
+    second = import_files(register, "named-dead-russia", shared_data / RUSSIA_11)
     assert outcomes(second) == {"new": 142, "changed": 265, "unchanged": 861, "vanished": 50}
     assert second.statistics.examples["vanished"][0] == "named-dead-russia: the row 2022-03-19|deaths"
     earlier, later = (json.loads((shared_data / file).read_text()) for file in (RUSSIA_09, RUSSIA_11))
@@ -421,18 +423,18 @@ def test_named_dead_of_a_day_go_up_and_down(register: Register, shared_data: Pat
     assert {"Where the names come from is not certain" in claim["citations"][0]["gap"] for claim in days} == {True}
 
     stands = seq_of(register)
-    again = bring(register, "named-dead-russia", shared_data / RUSSIA_11)
+    again = import_files(register, "named-dead-russia", shared_data / RUSSIA_11)
     assert outcomes(again) == {"unchanged": 1268, "vanished": 50}
-    older = bring(register, "named-dead-russia", shared_data / RUSSIA_09)
+    older = import_files(register, "named-dead-russia", shared_data / RUSSIA_09)
     assert {name: outcomes(older)[name] for name in ("unchanged", "older")} == {"unchanged": 911, "older": 265}
     assert (again.published, older.published, seq_of(register)) == (False, False, stands)
 
 
 def test_entries_with_duplicates_are_no_persons(register: Register, shared_data: Path) -> None:
-    assert outcomes(bring(register, "named-dead-ukraine-raw", shared_data / RAW_09, limit=50)) == {"new": 150}
-    raw = bring(register, "named-dead-ukraine-raw", shared_data / RAW_11, limit=50)
+    assert outcomes(import_files(register, "named-dead-ukraine-raw", shared_data / RAW_09, limit=50)) == {"new": 150}
+    raw = import_files(register, "named-dead-ukraine-raw", shared_data / RAW_11, limit=50)
     assert outcomes(raw) == {"changed": 135, "unchanged": 15}
-    deduplicated = bring(register, "named-dead-ukraine", shared_data / DEDUPLICATED, limit=50)
+    deduplicated = import_files(register, "named-dead-ukraine", shared_data / DEDUPLICATED, limit=50)
     assert outcomes(deduplicated) == {"new": 150}  # the same numbers, but different claims
     before = claims_of(register, period_from="2022-02-23", period_to="2022-02-23", date_from="2025-11-08")
     entries = [claim for claim in before if claim["figure"]["unit"] == "entries"]
@@ -442,27 +444,27 @@ def test_entries_with_duplicates_are_no_persons(register: Register, shared_data:
         ("entries-dead-or-missing", 1124),
     }
     assert all("the day before the invasion" in claim["note"] for claim in entries)
-    again = bring(register, "named-dead-ukraine", shared_data / DEDUPLICATED, limit=50)
+    again = import_files(register, "named-dead-ukraine", shared_data / DEDUPLICATED, limit=50)
     assert (outcomes(again), again.published) == ({"unchanged": 150}, False)
 
 
 def test_named_dead_the_whole_files(shared_data: Path) -> None:
-    persons, skipped = drafts("named-dead-ukraine", shared_data / DEDUPLICATED)
+    persons, skipped = map_claims("named-dead-ukraine", shared_data / DEDUPLICATED)
     assert (skipped, by_name(persons)) == ({}, {"deaths": 1347, "missing": 1347, "total": 1347})
     assert {draft.claim_input["figure"].get("lower_inclusive") for _, draft in persons if draft.name == "deaths"} == {
         True
     }
-    entries, _ = drafts("named-dead-ukraine-raw", shared_data / RAW_11)
+    entries, _ = map_claims("named-dead-ukraine-raw", shared_data / RAW_11)
     assert by_name(entries) == {"deaths": 1351, "missing": 1351, "total": 1351}
     # Each mapping refuses the file of the other.
-    assert drafts("named-dead-ukraine", shared_data / RAW_11)[0] == []
-    assert drafts("named-dead-ukraine-raw", shared_data / DEDUPLICATED)[0] == []
-    assert plan("named-dead-ukraine").vintage_of(Path(DEDUPLICATED).name) == date(2025, 11, 8)
-    assert plan("named-dead-ukraine-raw").vintage_of("daily-raw_2025-09-01.json") == date(2025, 9, 1)
+    assert map_claims("named-dead-ukraine", shared_data / RAW_11)[0] == []
+    assert map_claims("named-dead-ukraine-raw", shared_data / DEDUPLICATED)[0] == []
+    assert load_mapper("named-dead-ukraine").vintage_of(Path(DEDUPLICATED).name) == date(2025, 11, 8)
+    assert load_mapper("named-dead-ukraine-raw").vintage_of("daily-raw_2025-09-01.json") == date(2025, 9, 1)
 
 
 def test_totals_of_the_named_dead(register: Register, shared_data: Path) -> None:
-    result = bring(register, "named-dead-totals", shared_data / TOTALS)
+    result = import_files(register, "named-dead-totals", shared_data / TOTALS)
     assert outcomes(result) == {"rows_skipped": 1, "new": 4}
     found = {
         (claim["category"], claim["subject"], claim["figure"]["as_printed"], claim["period"]["edtf"], claim["date"])
@@ -475,5 +477,5 @@ def test_totals_of_the_named_dead(register: Register, shared_data: Path) -> None
         ("entries-missing", "ukrainian-forces", "77242", *day),
         ("entries-dead-or-missing", "ukrainian-forces", "154563", *day),
     }
-    again = bring(register, "named-dead-totals", shared_data / TOTALS)
+    again = import_files(register, "named-dead-totals", shared_data / TOTALS)
     assert (outcomes(again), again.published) == ({"rows_skipped": 1, "unchanged": 4}, False)

@@ -39,7 +39,7 @@ ROW_MAPPING = {
 }
 
 
-def mapped(row: dict[str, Any], figure: dict[str, Any], **more: Any) -> MappedRow:
+def map_row(row: dict[str, Any], figure: dict[str, Any], **more: Any) -> MappedRow:
     tables = {**ROW_MAPPING, **more}
     tables["claims"] = {"n": {**ROW_MAPPING["claims"]["n"], "figure": figure}}  # type: ignore[index]
     mapper = MappingRowMapper("test", validate_mapping(tables, "test"))
@@ -47,7 +47,7 @@ def mapped(row: dict[str, Any], figure: dict[str, Any], **more: Any) -> MappedRo
 
 
 def figure_of(row: dict[str, Any], figure: dict[str, Any]) -> dict[str, Any]:
-    made = mapped(row, figure)
+    made = map_row(row, figure)
     assert made.faults == []
     return {name: value for name, value in made.drafts[0].claim_input["figure"].items() if value not in (None, False)}
 
@@ -92,13 +92,13 @@ def test_what_a_figure_has_can_come_from_the_row(
     ],
 )
 def test_a_cell_that_says_none_of_them_is_refused(figure: dict[str, Any], cell: str, reason: str) -> None:
-    assert reason in mapped({"n": "5", "b": cell}, figure).faults[0]
+    assert reason in map_row({"n": "5", "b": cell}, figure).faults[0]
 
 
 def test_the_proposition_of_the_row_says_whether_there_is_a_figure() -> None:
-    made = mapped({"n": "the heaviest losses fell in March", "kind": "peak_period"}, {})
+    made = map_row({"n": "the heaviest losses fell in March", "kind": "peak_period"}, {})
     assert made.drafts[0].claim_input["figure"] == {"as_printed": "the heaviest losses fell in March"}
-    assert "more than" not in str(mapped({"n": "12", "kind": ""}, {}).faults)
+    assert "more than" not in str(map_row({"n": "12", "kind": ""}, {}).faults)
 
 
 def test_members_of_a_list_name_records_of_every_kind() -> None:
@@ -119,7 +119,7 @@ def test_members_of_a_list_name_records_of_every_kind() -> None:
         {"kind": "place", "over": "measures", "slug": {"column": "at", "slug": True}, "fields": {"name": "{at}"}},
     ]
     row = {"measures": [{"name": "Lost tanks", "unit": "tanks", "at": "North"}, {"name": "Aid", "unit": "currency"}]}
-    made = mapped(row, {}, new=new)
+    made = map_row(row, {}, new=new)
     assert made.faults == []
     assert [(kind.name, slug) for kind, slug, _ in made.records] == [
         ("category", "lost-tanks"),

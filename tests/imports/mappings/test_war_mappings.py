@@ -27,7 +27,7 @@ def plan_for(name: str, *claims: str) -> MappingRowMapper:
     return MappingRowMapper(name, mapping.model_copy(update={"claims": kept}))
 
 
-def bring(database: Database, path: Path, plan: MappingRowMapper | str, **how: Any) -> ImportResult:
+def import_file(database: Database, path: Path, plan: MappingRowMapper | str, **how: Any) -> ImportResult:
     plan = plan_for(plan) if isinstance(plan, str) else plan
     return run_import(database, ImportRequest([path], plan, **how), "desk")
 
@@ -36,11 +36,11 @@ def outcomes(result: ImportResult) -> dict[str, int]:
     return {name: number for name, number in result.counts().items() if number and name != "rows"}
 
 
-def smells(result: ImportResult, kind: str) -> list[str]:
+def anomaly_details(result: ImportResult, kind: str) -> list[str]:
     return [smell.detail for smell in result.statistics.anomalies if smell.kind.value == kind]
 
 
-def drafts(name: str, path: Path) -> list[dict[str, Any]]:
+def map_claims(name: str, path: Path) -> list[dict[str, Any]]:
     """Yield every claim that a mapping creates from a file, without validation."""
     plan = plan_for(name)
     made = [plan.map_row(row) for row in FileReader([path], plan.options)]
@@ -70,11 +70,13 @@ def test_three_vintages_one_after_another(starter_register: Register, shared_dat
     oldest = folder / "vintages" / "personnel_asof_2022-10-01_6c85c825.json"
     name = "general-staff-a-personnel"
 
-    assert outcomes(bring(starter_register.database, oldest, name)) == {"new": 272, "unchanged": 5}
+    assert outcomes(import_file(starter_register.database, oldest, name)) == {"new": 272, "unchanged": 5}
 
-    second = bring(starter_register.database, folder / "vintages" / "personnel_asof_2025-01-01_4d628ed3.json", name)
+    second = import_file(
+        starter_register.database, folder / "vintages" / "personnel_asof_2025-01-01_4d628ed3.json", name
+    )
     assert outcomes(second) == {"rows_skipped": 1, "new": 817, "changed": 1, "unchanged": 281}
-    [told] = smells(second, "day_contradicts_date")
+    [told] = anomaly_details(second, "day_contradicts_date")
     assert told.startswith("Day 1,043 in day is 2025-01-01")
     assert told.endswith("but the row is dated 2024-01-01, which is day 677.")
     asked = {"category": "casualties", "source": "ua-general-staff", "date_from": "2022-04-02", "date_to": "2022-04-02"}
@@ -83,10 +85,10 @@ def test_three_vintages_one_after_another(starter_register: Register, shared_dat
     revisions = starter_register.get(f"/v1/claims/{claim['id']}/revisions").json()["data"]
     assert sorted(each["figure"]["value"] for each in revisions) == [17700, 17800]
 
-    newest = bring(starter_register.database, folder / "personnel.json", name, vintage=date(2025, 12, 31))
+    newest = import_file(starter_register.database, folder / "personnel.json", name, vintage=date(2025, 12, 31))
     assert outcomes(newest) == {"new": 361, "unchanged": 1103}
 
-    again = bring(starter_register.database, oldest, name)
+    again = import_file(starter_register.database, oldest, name)
     assert outcomes(again) == {"unchanged": 276, "older": 1}
     assert not again.has_changes
 
@@ -95,15 +97,15 @@ def test_both_transcriptions_are_the_same_claims_but_for_seven_days(
     starter_register: Register, shared_data: Path
 ) -> None:
     """One of the seven, 2023-01-12, is a starter claim; both figures are kept."""
-    a = bring(
+    a = import_file(
         starter_register.database, shared_data / "general-staff-a" / "personnel.json", "general-staff-a-personnel"
     )
     assert outcomes(a) == {"new": 1450, "unchanged": 14}
 
     plan = plan_for("general-staff-b", "personnel")
-    b = bring(starter_register.database, shared_data / "general-staff-b" / "losses.json", plan)
+    b = import_file(starter_register.database, shared_data / "general-staff-b" / "losses.json", plan)
     assert outcomes(b) == {"new": 6, "cited": 1197, "unchanged": 12}
-    told = smells(b, "transcriptions_differ")
+    told = anomaly_details(b, "transcriptions_differ")
     days = ["2022-02-27", "2024-10-07", "2024-11-03", "2025-10-27", "2025-10-28", "2025-11-05"]
     assert sorted(detail.split(",")[0].removeprefix("For ") for detail in told) == days
     assert any("1,145,670 here and 1,146,570" in detail and "two digits swapped" in detail for detail in told)
@@ -113,13 +115,13 @@ def test_both_transcriptions_are_the_same_claims_but_for_seven_days(
     # Both transcriptions are of a total that grows, and were stated on the day on which it ends.
     assert ["same_day"] in [pair["reasons"] for pair in pairs if pair["verdict"] == "undetermined"]
 
-    again = bring(starter_register.database, shared_data / "general-staff-b" / "losses.json", plan)
+    again = import_file(starter_register.database, shared_data / "general-staff-b" / "losses.json", plan)
     assert outcomes(again) == {"unchanged": 1215}
     assert not again.has_changes
 
 
 def test_absent_is_not_zero_and_lines_that_merge_are_three_categories(shared_data: Path) -> None:
-    made = drafts("general-staff-a-equipment", shared_data / "general-staff-a" / "equipment.json")
+    made = map_claims("general-staff-a-equipment", shared_data / "general-staff-a" / "equipment.json")
     days: dict[str, list[str]] = {}
     for each in made:
         days.setdefault(each["category"], []).append(each["date"])
@@ -153,8 +155,8 @@ def test_the_first_hundred_reports_in_both_transcriptions(
     name = "general-staff-a-equipment"
     rows = json.loads(a.read_text("utf-8"))[:100]
     figures = sum(isinstance(value, int) and value > 0 and name != "day" for row in rows for name, value in row.items())
-    assert outcomes(bring(starter_register.database, a, name, limit=100)) == {"new": figures}
-    again = bring(starter_register.database, a, name, limit=100)
+    assert outcomes(import_file(starter_register.database, a, name, limit=100)) == {"new": figures}
+    again = import_file(starter_register.database, a, name, limit=100)
     assert outcomes(again) == {"unchanged": figures}
     assert not again.has_changes
 
@@ -163,8 +165,8 @@ def test_the_first_hundred_reports_in_both_transcriptions(
     early = [row for row in others if row["date"] <= "2022-05-31"]
     path = tmp_path / "losses.json"
     path.write_text(json.dumps(early), "utf-8")
-    b = bring(starter_register.database, path, "general-staff-b")
-    told = smells(b, "transcriptions_differ")
+    b = import_file(starter_register.database, path, "general-staff-b")
+    told = anomaly_details(b, "transcriptions_differ")
     assert len(told) == 7
     assert any("2022-02-27, tanks-lost" in detail and "146 here and 150" in detail for detail in told)
     assert any("2022-04-04, drones-lost" in detail and "92 here and 91" in detail for detail in told)
@@ -178,35 +180,42 @@ def test_the_first_hundred_reports_in_both_transcriptions(
 
 def test_a_total_that_falls_is_told(starter_register: Register, shared_data: Path) -> None:
     plan = plan_for("general-staff-a-equipment", "tank", "aircraft")
-    result = bring(starter_register.database, shared_data / "general-staff-a" / "equipment.json", plan, dry_run=True)
+    result = import_file(
+        starter_register.database, shared_data / "general-staff-a" / "equipment.json", plan, dry_run=True
+    )
     assert outcomes(result) == {"new": 2 * 1406 - 3, "unchanged": 3}
     assert not result.published
-    told = smells(result, "total_falls")
+    told = anomaly_details(result, "total_falls")
     assert any("falls from 3,799 (2023-05-27) to 3,797 (2023-05-28)" in detail for detail in told)
     assert any("falls from 316" in detail for detail in told)
-    assert any("jumps by 41 from 372 (2025-06-02) to 413 (2025-06-03)" in each for each in smells(result, "jump"))
+    assert any(
+        "jumps by 41 from 372 (2025-06-02) to 413 (2025-06-03)" in each for each in anomaly_details(result, "jump")
+    )
 
 
 def test_three_files_of_oryx_are_one_series(starter_register: Register, shared_data: Path) -> None:
     folder = shared_data / "oryx"
-    kept = bring(starter_register.database, folder / "daily_count.csv", "oryx-totals")
+    kept = import_file(starter_register.database, folder / "daily_count.csv", "oryx-totals")
     assert outcomes(kept) == {"rows_skipped": 2, "new": 1474, "cited": 5}
     assert kept.statistics.anomaly_counts["number_in_label"] == 201
-    assert "14057" in smells(kept, "number_in_label")[0]
+    assert "14057" in anomaly_details(kept, "number_in_label")[0]
 
-    read = bring(starter_register.database, folder / "derived_snapshots_from_git.csv", "oryx-totals", limit=1500)
+    read = import_file(starter_register.database, folder / "derived_snapshots_from_git.csv", "oryx-totals", limit=1500)
     assert outcomes(read) == {"rows_skipped": 66, "new": 1650, "cited": 76}
     assert any(
-        "falls from 922 (" in detail and "to 906 (2022-07-08)" in detail for detail in smells(read, "total_falls")
+        "falls from 922 (" in detail and "to 906 (2022-07-08)" in detail
+        for detail in anomaly_details(read, "total_falls")
     )
 
     with pytest.raises(ImportRefused, match="has no period"):
-        bring(starter_register.database, folder / "totals_by_type.csv", "oryx-totals")
-    newest = bring(starter_register.database, folder / "totals_by_type.csv", "oryx-totals", vintage=date(2025, 7, 19))
+        import_file(starter_register.database, folder / "totals_by_type.csv", "oryx-totals")
+    newest = import_file(
+        starter_register.database, folder / "totals_by_type.csv", "oryx-totals", vintage=date(2025, 7, 19)
+    )
     assert newest.counts()["new"] + newest.counts()["cited"] + newest.counts()["unchanged"] == 60
 
     for name, how in (("daily_count.csv", {}), ("totals_by_type.csv", {"vintage": date(2025, 7, 19)})):
-        again = bring(starter_register.database, folder / name, "oryx-totals", **how)
+        again = import_file(starter_register.database, folder / name, "oryx-totals", **how)
         assert set(outcomes(again)) <= {"rows_skipped", "unchanged"}
         assert not again.has_changes
 
@@ -220,7 +229,7 @@ def test_three_files_of_oryx_are_one_series(starter_register: Register, shared_d
 
 
 def test_labels_are_read_without_their_numbers_and_line_ends(shared_data: Path) -> None:
-    made = drafts("oryx-totals", shared_data / "oryx" / "derived_snapshots_from_git.csv")
+    made = map_claims("oryx-totals", shared_data / "oryx" / "derived_snapshots_from_git.csv")
     by_category = {each["category"] for each in made}
     assert {"equipment-lost-without-drones-and-trucks", "surface-to-air-missile-systems-lost"} <= by_category
     assert {each["subject"] for each in made} == {"russian-forces", "ukrainian-forces"}
@@ -229,9 +238,9 @@ def test_labels_are_read_without_their_numbers_and_line_ends(shared_data: Path) 
 
 def test_the_table_of_facts_gives_the_starter_claims(starter_register: Register, shared_data: Path) -> None:
     """docs/facts-compared.md describes the differences."""
-    result = bring(starter_register.database, shared_data / "facts.csv", "facts")
+    result = import_file(starter_register.database, shared_data / "facts.csv", "facts")
     assert outcomes(result) == {"new": 2, "unchanged": 108}
-    again = bring(starter_register.database, shared_data / "facts.csv", "facts")
+    again = import_file(starter_register.database, shared_data / "facts.csv", "facts")
     assert outcomes(again) == {"unchanged": 110}
     assert not again.has_changes
     [austin] = starter_register.get("/v1/claims", params={"source": "lloyd-austin"}).json()["data"]

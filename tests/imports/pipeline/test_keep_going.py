@@ -12,7 +12,6 @@ from app.imports.pipeline.prepare import ImportRequest, import_attempts
 from app.imports.pipeline.result import ImportResult
 from app.imports.pipeline.run import run_import
 from app.imports.readers.options import FileRefused
-from tests.examples import record_example_vocabulary
 from tests.imports.import_helpers import nonzero_counts
 from tests.registers import Register
 
@@ -26,12 +25,6 @@ source = "ministry"
 period = { on = { column = "day" }, aggregation = "within" }
 citation.document = { title = "The table", url = "https://example.org/table" }
 """
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
 
 
 def request_for(*paths: Path, keep_going: bool = True) -> ImportRequest:

@@ -13,7 +13,7 @@ from app.imports.pipeline.prepare import ImportRequest
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.run import run_import
 from app.imports.readers.options import MappingRefused
-from tests.examples import read_latest_seq, record_example_vocabulary
+from tests.examples import read_latest_seq
 from tests.imports.import_helpers import nonzero_counts
 from tests.registers import Register
 
@@ -48,12 +48,6 @@ figure.printed = { column = "dead" }
 PLACES = "\n".join(f'[places.{slug}]\nname = "Place {slug}"' for slug in "abcd")
 POLICIES = pytest.mark.parametrize("on_change", ["supersede", "fix", "report"])
 DAY = "2026-03-01"
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.run import run_import
 from app.imports.readers.options import MappingRefused
 from app.imports.row_keys import is_erased_key
-from tests.examples import make_citation_body, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
+from tests.examples import make_citation_body, make_claim_body, read_latest_seq, submit_claim
 from tests.imports.import_helpers import (
     DAILY_MAPPING,
     format_csv,
@@ -33,12 +33,6 @@ from tests.registers import Register
 
 JUNE = {"2025-06-10": (10, 30), "2025-06-11": (11, 33)}
 FIRST, SECOND, THIRD = "asof-2025-06-12.json", "asof-2025-07-01.json", "asof-2025-08-01.json"
-
-
-@pytest.fixture
-def desk(register: Register) -> Register:
-    record_example_vocabulary(register)
-    return register
 
 
 def claims(register: Register, query: str = "") -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ HERE = RowLocation("here.csv", 2)
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the real data (../shared/data) is not here")
 
 
-def daily(*values: float | None, step: int = 1) -> list[TimeSeriesPoint]:
+def make_points(*values: float | None, step: int = 1) -> list[TimeSeriesPoint]:
     """Return a point for each value at regular steps; None omits the date."""
     return [
         TimeSeriesPoint(RowLocation("made.csv", line), START + timedelta(days=step * line), value)
@@ -89,12 +89,12 @@ LEVEL = [100.0, 104.0, 97.0, 101.0, 99.0, 103.0, 98.0, 102.0, 100.0, 96.0]
 def test_running_totals_are_judged_by_their_order_and_growth(
     values: list[float | None], expected: list[tuple[str, list[int]]]
 ) -> None:
-    assert sorted(kinds(daily(*values), running=True)) == sorted(expected)
+    assert sorted(kinds(make_points(*values), running=True)) == sorted(expected)
 
 
 def test_a_total_that_moves_once_in_weeks_does_not_jump_when_it_moves_twice_in_a_row() -> None:
     values = [float(n // 20) for n in range(200)]
-    assert kinds(daily(*values, 10.0, 11.0, 12.0), running=True) == []
+    assert kinds(make_points(*values, 10.0, 11.0, 12.0), running=True) == []
     irregular = [
         TimeSeriesPoint(RowLocation("made.csv", n), START + timedelta(days=20 * n), float(n)) for n in range(20)
     ]
@@ -107,7 +107,7 @@ def test_salvoes_are_news_once() -> None:
     for day in range(120):
         total += 80 if day % 8 == 7 else 2
         values.append(float(total))
-    assert len(kinds(daily(*values), running=True)) <= 3
+    assert len(kinds(make_points(*values), running=True)) <= 3
 
 
 @pytest.mark.parametrize(
@@ -132,18 +132,20 @@ def test_salvoes_are_news_once() -> None:
 def test_other_figures_are_judged_by_their_size(
     values: list[float | None], expected: list[tuple[str, list[int]]]
 ) -> None:
-    assert kinds(daily(*values), running=False) == expected
+    assert kinds(make_points(*values), running=False) == expected
 
 
 @pytest.mark.parametrize("running", [True, False])
 @pytest.mark.parametrize(
     ("points", "expected"),
     [
-        pytest.param(daily(*RISING[:8], None, *RISING[8:]), [("dates_missing", [7, 9])], id="a day"),
-        pytest.param(daily(*RISING[:8], None, *RISING[8:], step=7), [("dates_missing", [7, 9])], id="a week"),
-        pytest.param(daily(1000, None, *RISING[1:]), [("dates_missing", [0, 2])], id="before the step is known"),
-        pytest.param(daily(1, None, 2, None, None, 3, 4, None, 5, 6, None, 7, 8, None, None, 9), [], id="no rhythm"),
-        pytest.param(daily(1000, None, 1010), [], id="too short to tell"),
+        pytest.param(make_points(*RISING[:8], None, *RISING[8:]), [("dates_missing", [7, 9])], id="a day"),
+        pytest.param(make_points(*RISING[:8], None, *RISING[8:], step=7), [("dates_missing", [7, 9])], id="a week"),
+        pytest.param(make_points(1000, None, *RISING[1:]), [("dates_missing", [0, 2])], id="before the step is known"),
+        pytest.param(
+            make_points(1, None, 2, None, None, 3, 4, None, 5, 6, None, 7, 8, None, None, 9), [], id="no rhythm"
+        ),
+        pytest.param(make_points(1000, None, 1010), [], id="too short to tell"),
         pytest.param(
             [TimeSeriesPoint(HERE, date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n) for n in range(24)],
             [],
@@ -207,7 +209,7 @@ def test_updates_of_one_day_are_no_duplicates() -> None:
 
 
 def test_a_figure_under_a_wrong_date_makes_no_fall_of_the_right_one() -> None:
-    points = daily(*RISING)
+    points = make_points(*RISING)
     stray = TimeSeriesPoint(RowLocation("made.csv", 99), points[4].end, 5000.0)
     for pair in ([points[4], stray], [stray, points[4]]):
         assert kinds([*points[:4], *pair, *points[5:]], running=True) == [("duplicate_date", [4, 99])]
@@ -222,24 +224,24 @@ def test_places_stand_in_reading_order_when_a_file_is_newest_first() -> None:
 
 
 def test_a_smell_is_a_sentence_with_the_numbers() -> None:
-    (fall,) = find_time_series_anomalies("tanks-lost", daily(3797, 3799.5, 3797), running=True)
+    (fall,) = find_time_series_anomalies("tanks-lost", make_points(3797, 3799.5, 3797), running=True)
     assert fall.detail == "The running total of tanks-lost falls from 3,799.5 (2023-01-02) to 3,797 (2023-01-03)."
-    (jump,) = find_time_series_anomalies("tanks-lost", daily(*RISING, 1600), running=True)
+    (jump,) = find_time_series_anomalies("tanks-lost", make_points(*RISING, 1600), running=True)
     assert jump.detail == (
         "The running total of tanks-lost jumps by 510 from 1,090 (2023-01-10) to 1,600 (2023-01-11); "
         "it usually grows by about 10 a day."
     )
-    (jump,) = find_time_series_anomalies("deaths", daily(*LEVEL, 1590), running=False)
+    (jump,) = find_time_series_anomalies("deaths", make_points(*LEVEL, 1590), running=False)
     assert jump.detail == (
         "The figure of deaths is 1,590 (2023-01-11), more than ten times its usual size of about 100; "
         "the one before it is 96 (2023-01-10)."
     )
-    (slip,) = find_time_series_anomalies("dead", daily(112_960, 131_390, 114_130), running=True)
+    (slip,) = find_time_series_anomalies("dead", make_points(112_960, 131_390, 114_130), running=True)
     assert slip.detail == (
         "The figure of dead, 131,390 (2023-01-02), is out of line with 112,960 (2023-01-01) and 114,130 (2023-01-03); "
         "with two digits swapped it would lie between them (for example 113,390)."
     )
-    (gap,) = find_time_series_anomalies("dead", daily(*LEVEL, None, None, 100), running=False)
+    (gap,) = find_time_series_anomalies("dead", make_points(*LEVEL, None, None, 100), running=False)
     assert gap.detail == "2 dates are missing from dead between 2023-01-10 and 2023-01-13; it is otherwise daily."
 
 
@@ -278,7 +280,7 @@ def test_equal_points_of_one_date_can_come_in_any_order(
 
 @given(st.lists(st.floats(), max_size=40), st.booleans())
 def test_no_float_makes_it_stumble(values: list[float], running: bool) -> None:  # noqa: FBT001
-    list(find_time_series_anomalies("losses", daily(*values), running=running))
+    list(find_time_series_anomalies("losses", make_points(*values), running=running))
     for one, other in pairwise(values):
         digit_relation(one, other)
         transcription_anomaly("losses", START, one, other, (HERE,), "another file")
@@ -460,7 +462,7 @@ def column(name: str, key: str, dated: str = "date", **where: str) -> list[TimeS
     return sorted(points, key=lambda point: point.end)
 
 
-def found(points: list[TimeSeriesPoint], kind: SmellKind, *, running: bool = True) -> list[str]:
+def find_details(points: list[TimeSeriesPoint], kind: SmellKind, *, running: bool = True) -> list[str]:
     return [smell.detail for smell in find_time_series_anomalies("it", points, running=running) if smell.kind is kind]
 
 
@@ -481,7 +483,7 @@ def test_personnel_smells_of_nothing() -> None:
 @real
 def test_every_fall_of_equipment_is_found() -> None:
     columns = {key for row in rows(EQUIPMENT) for key in row} - {"date", "day", "greatest losses direction"}
-    falls = {key: found(column(EQUIPMENT, key), SmellKind.total_falls) for key in columns}
+    falls = {key: find_details(column(EQUIPMENT, key), SmellKind.total_falls) for key in columns}
     assert falls["tank"] == ["The running total of it falls from 3,799 (2023-05-27) to 3,797 (2023-05-28)."]
     # The README states 13; a simple comparison of consecutive rows finds this number too.
     expected = {
@@ -494,7 +496,7 @@ def test_every_fall_of_equipment_is_found() -> None:
 @real
 def test_the_jumps_of_equipment_are_few_but_for_salvoes_of_missiles() -> None:
     columns = {key for row in rows(EQUIPMENT) for key in row} - {"date", "day", "greatest losses direction"}
-    jumps = {key: len(found(column(EQUIPMENT, key), SmellKind.jump)) for key in columns}
+    jumps = {key: len(find_details(column(EQUIPMENT, key), SmellKind.jump)) for key in columns}
     assert jumps.pop("cruise missiles") <= 20
     assert sum(jumps.values()) <= 5
 
@@ -542,7 +544,7 @@ def test_most_gaps_of_the_second_transcription_are_found() -> None:
     points = column(GENERAL_STAFF_B, "personnel")
     steps = [(after.end - before.end).days for before, after in pairwise(points)]
     assert sum(step - 1 for step in steps) == 189
-    gaps = found(points, SmellKind.dates_missing)
+    gaps = find_details(points, SmellKind.dates_missing)
     assert "150 dates are missing from it between 2023-07-22 and 2023-12-20; it is otherwise daily." in gaps
     assert len(gaps) >= sum(step > 1 for step in steps) - 3
 
@@ -550,20 +552,20 @@ def test_most_gaps_of_the_second_transcription_are_found() -> None:
 @real
 def test_the_womens_total_of_gaza_falls_in_october_2023() -> None:
     points = column(GAZA, "killed_women_cum", "report_date", report_source="mohtel")
-    (fall,) = found(points, SmellKind.total_falls)
+    (fall,) = find_details(points, SmellKind.total_falls)
     assert "(2023-10-" in fall.split(" to ")[1]
 
 
 @real
 def test_a_committees_additions_show_as_a_jump() -> None:
-    jumps = found(column(GAZA, "killed_cum", "report_date", report_source="mohtel"), SmellKind.jump)
+    jumps = find_details(column(GAZA, "killed_cum", "report_date", report_source="mohtel"), SmellKind.jump)
     assert any("jumps by 531 from 46,006 (2025-01-10) to 46,537 (2025-01-11)" in jump for jump in jumps)
 
 
 @real
 def test_totals_revised_down_at_oryx_are_found() -> None:
     points = column(ORYX, "type_total", "date_recorded", country="Russia", equipment_type="Infantry Fighting Vehicles")
-    falls = found(points, SmellKind.total_falls)
+    falls = find_details(points, SmellKind.total_falls)
     assert any("from 922 (" in fall and "to 906 (2022-07-08)" in fall for fall in falls)
     uavs = column(
         ORYX,
@@ -572,7 +574,7 @@ def test_totals_revised_down_at_oryx_are_found() -> None:
         country="Ukraine",
         equipment_type="Reconnaissance Unmanned Aerial Vehicles",
     )
-    (slip,) = found(uavs, SmellKind.digit_slip)
+    (slip,) = find_details(uavs, SmellKind.digit_slip)
     assert slip.startswith("The figure of it, 1,847 (2024-04-14), is out of line with 184 (2024-04-13)")
 
 

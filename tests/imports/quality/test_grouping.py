@@ -23,7 +23,7 @@ def series(values: Sequence[float | None], *, length: int = 1) -> list[TimeSerie
     return points
 
 
-def found(name: str, points: Sequence[TimeSeriesPoint], *, running: bool = False) -> list[Anomaly]:
+def find_anomalies(name: str, points: Sequence[TimeSeriesPoint], *, running: bool = False) -> list[Anomaly]:
     return list(find_time_series_anomalies(name, points, running=running))
 
 
@@ -34,7 +34,10 @@ def totals(values: Sequence[float | None]) -> list[TimeSeriesPoint]:
 def test_dates_that_several_series_lack_are_one_line() -> None:
     values: list[float | None] = [float(number) for number in range(60)]
     values[20] = values[41] = values[42] = None
-    one, other = found("killed", totals(values), running=True), found("wounded", totals(values), running=True)
+    one, other = (
+        find_anomalies("killed", totals(values), running=True),
+        find_anomalies("wounded", totals(values), running=True),
+    )
     [line] = group_anomalies([*one, *other])
     assert line.kind is SmellKind.dates_missing
     assert line.detail == (
@@ -47,7 +50,7 @@ def test_dates_that_several_series_lack_are_one_line() -> None:
 
 def test_a_total_that_falls_again_and_again_is_one_line() -> None:
     values = [100.0 + 3 * (number % 7) + number for number in range(60)]
-    falls = [a for a in found("tanks", totals(values), running=True) if a.kind is SmellKind.total_falls]
+    falls = [a for a in find_anomalies("tanks", totals(values), running=True) if a.kind is SmellKind.total_falls]
     assert len(falls) > 3
     [line] = group_anomalies(falls)
     assert line.detail.startswith("The running total of tanks falls from ")
@@ -62,9 +65,9 @@ def test_figures_for_periods_of_different_lengths_are_not_compared() -> None:
         for month in (3, 4, 5)
     ]
     both = sorted([*weeks, *months], key=lambda point: point.end)
-    assert found("dead", both) == []
+    assert find_anomalies("dead", both) == []
     as_points = [TimeSeriesPoint(point.location, point.end, point.value) for point in both]
-    assert {anomaly.kind for anomaly in found("dead", as_points)} >= {SmellKind.jump}
+    assert {anomaly.kind for anomaly in find_anomalies("dead", as_points)} >= {SmellKind.jump}
 
 
 def test_a_period_that_covers_the_days_before_it_leaves_no_gap() -> None:
@@ -76,21 +79,21 @@ def test_a_period_that_covers_the_days_before_it_leaves_no_gap() -> None:
         TimeSeriesPoint(p.location, p.end + timedelta(days=32), p.value, None, p.end + timedelta(days=32))
         for p in points
     ]
-    assert found("dead", [*points, two_days, *later]) == []
+    assert find_anomalies("dead", [*points, two_days, *later]) == []
 
 
 def test_a_pause_in_every_week_is_a_rhythm() -> None:
     values: list[float | None] = [None if number % 7 == 5 else 10.0 for number in range(84)]
-    gaps = [a for a in found("dead", series(values)) if a.kind is SmellKind.dates_missing]
+    gaps = [a for a in find_anomalies("dead", series(values)) if a.kind is SmellKind.dates_missing]
     assert len(gaps) <= 3
     values[43] = values[44] = None
-    told = [a.detail for a in found("dead", series(values)) if a.kind is SmellKind.dates_missing]
+    told = [a.detail for a in find_anomalies("dead", series(values)) if a.kind is SmellKind.dates_missing]
     assert any(detail.startswith("2 dates are missing from dead between 2026-02-16 and 2026-02-19") for detail in told)
 
 
 def test_a_wave_is_not_a_jump_and_an_outlier_is() -> None:
     usual = [20.0 + number % 5 for number in range(30)]
     wave = [*usual, 400.0, 800.0, 700.0, 300.0]
-    assert [a.kind for a in found("dead", series(wave))] == []
+    assert [a.kind for a in find_anomalies("dead", series(wave))] == []
     outlier = [*usual, 400.0, 21.0, 22.0]
-    assert [a.kind for a in found("dead", series(outlier))] == [SmellKind.jump]
+    assert [a.kind for a in find_anomalies("dead", series(outlier))] == [SmellKind.jump]
