@@ -35,7 +35,11 @@ def open_mirror(
             "mirror` creates at the origin, or add --offline: then takedowns do not wait for this mirror."
         )
     origin = Origin(address, settings.mirror_key)
-    described = _describe(origin, description_path(file))
+    try:
+        described = _describe(origin, description_path(file))
+    except MirrorFailed:
+        origin.close()
+        raise
     for name in ("base_url", "title", "terms"):
         os.environ[environment_variable(name)] = getattr(described, name)
     settings = read_settings()
@@ -44,8 +48,9 @@ def open_mirror(
     follower = Follower(database, origin, package_path(file), contact, settings.lease, has_key=has_key)
     try:
         follower.load()
-    except OriginUnreachable as error:
-        raise MirrorFailed(f"{error}.") from None
+    except (OriginUnreachable, MirrorFailed) as error:
+        follower.close()
+        raise MirrorFailed(str(error)) from None
     return MirrorGateway(follower, described.base_url or origin.address, serves_offline=serves_offline), settings
 
 

@@ -108,6 +108,8 @@ class Follower:
         self._held_until = 0.0
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
+        self._origin.close()
+        self._database.close()
         self._path.unlink(missing_ok=True)
 
     def step(self) -> bool:
