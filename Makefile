@@ -110,6 +110,12 @@ bench-machines: .venv/tested ## Measure a standby that lags, is promoted, and co
 bench-mirrors: .venv/tested ## Compare the first copy of a mirror with an import of the same claims: ROWS=100000
 	$(BIN)/python -m benchmarks.mirrors $(if $(filter-out 1000000,$(ROWS)),--rows $(ROWS)) --save
 
+failover: .venv/tested .bench/failover/made ## Let servers of PostgreSQL with Patroni fail under load, in network namespaces: needs root and etcd-server: ONLY="killed frozen" SAVE=yes
+	@$(BIN)/python -m benchmarks.failover $(if $(ONLY),--only $(ONLY)) $(if $(SAVE),--save)
+
+bench-caches: .venv/tested ## Measure Varnish with a purger: reads that reach the service, and old answers: some minutes
+	$(BIN)/python -m benchmarks.caches --databases "$(DATABASES)" --save
+
 bench-fairness: .venv/tested ## Measure how long polite readers wait while others ask for expensive answers: CLAIMS=10000
 	$(BIN)/python -m benchmarks.fairness --claims $(CLAIMS) --save
 
@@ -146,6 +152,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt
 	$(COMPILE) --group look -o benchmarks/requirements-look.txt
 	$(COMPILE) --group clients -o benchmarks/requirements-clients.txt
+	$(COMPILE) --group failover -o benchmarks/requirements-failover.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
@@ -178,6 +185,12 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/fuzz/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
+.bench/failover/made: .venv/made benchmarks/requirements-failover.txt
+	$(PYTHON) -m venv .bench/failover
+	.bench/failover/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-failover.txt
+	.bench/failover/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
 .bench/look/made: .venv/made benchmarks/requirements-look.txt
 	$(PYTHON) -m venv .bench/look
 	.bench/look/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-look.txt
@@ -197,4 +210,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines bench-mirrors clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines bench-mirrors bench-caches failover clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import click
@@ -28,7 +30,7 @@ from app.database.migration_lock import MigrationNeedsDirectConnection, migratio
 from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.database.transaction import write_transaction
 from app.enums import LeaseKind, Role
-from app.errors import BackupFailed, CopyFailed, MirrorFailed, Problem, SnapshotFailed, shorten
+from app.errors import BackupFailed, CopyFailed, MirrorFailed, Problem, PurgeFailed, SnapshotFailed, shorten
 from app.imports.readers.options import FileRefused, MappingRefused
 from app.settings import (
     InvalidSettings,
@@ -56,7 +58,7 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **kwargs)
         except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as error:
             raise click.ClickException(str(error)) from None
-        except (BackupFailed, CopyFailed, MirrorFailed, SnapshotFailed) as error:
+        except (BackupFailed, CopyFailed, MirrorFailed, PurgeFailed, SnapshotFailed) as error:
             raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
             raise click.ClickException(_describe_database_error(error)) from None
@@ -313,6 +315,27 @@ def mirror(origin: str, file: Path, host: str | None, port: int | None, *, offli
     server_socket = _open_socket(host, port)
     click.echo(f"The mirror is at seq {gateway.follower.position.seq}: {_local_address(host, port)}/")
     serve_in_process(settings, server_socket, gateway)
+
+
+@main.command()
+@click.option(
+    "--to", "url", required=True, metavar="URL", help="The address of the cache, such as http://127.0.0.1:6081."
+)
+@cli_errors
+def purge(url: str) -> None:
+    """Purge a shared cache of what changes, until SIGTERM or Ctrl-C (see docs/operating.md)."""
+    from app.purge.cache_client import CacheClient  # noqa: PLC0415 - the other commands do not need it
+    from app.purge.purger import Purger  # noqa: PLC0415 - as above
+
+    settings = read_settings().model_copy(update={"database_read_url": ""})  # a replica may lag
+    cache, stop = CacheClient(url), Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with closing(_open_database(settings)) as database:
+        purger = Purger(database, cache, settings.lease)
+        purger.start()
+        click.echo(f"Purging {url}.")
+        purger.run(stop)
 
 
 @main.command()

@@ -346,6 +346,10 @@ class MirrorFailed(Exception):
     """A register cannot be mirrored."""
 
 
+class PurgeFailed(Exception):
+    """A shared cache does not do what a purger asks for."""
+
+
 class SnapshotFailed(Exception):
     """A snapshot for analysts cannot be written."""
 

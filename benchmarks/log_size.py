@@ -180,7 +180,10 @@ class Writer(threading.Thread):
 
     def _claim(self, number: int) -> dict[str, Any]:
         printed = f"{1_000 + number:,}"
-        citation = {"document": {"title": f"Report {number}"}, "quote": f"There were {printed}. " + "They said so. " * 20}
+        citation = {
+            "document": {"title": f"Report {number}"},
+            "quote": f"There were {printed}. " + "They said so. " * 20,
+        }
         return make_claim_body(
             category="category-1",
             subject="subject-1",

@@ -84,7 +84,9 @@ def check_equal(what: str, ours: list[Any], others: list[Any]) -> None:
     for number, (one, other) in enumerate(zip(ours, others, strict=True)):
         mine, theirs = normalize(one), normalize(other)
         if mine != theirs:
-            shown = {name: (mine[name], theirs.get(name)) for name in mine if mine[name] != theirs.get(name)} or theirs.keys() - mine.keys()
+            shown = {
+                name: (mine[name], theirs.get(name)) for name in mine if mine[name] != theirs.get(name)
+            } or theirs.keys() - mine.keys()
             raise PeersDisagree(f"{what}, row {number}: {shown}")
 
 

@@ -128,7 +128,9 @@ class Run:
 
 
 def _claims(run: Run, seed: str, count: int) -> Iterable[bytes]:
-    return (encode_request(f"/v1/claims/{id_}") for id_ in random.Random(seed).choices(list(run.facts.claim_ids), k=count))
+    return (
+        encode_request(f"/v1/claims/{id_}") for id_ in random.Random(seed).choices(list(run.facts.claim_ids), k=count)
+    )
 
 
 def _pages(run: Run, seed: str, count: int) -> Iterable[bytes]:
@@ -211,7 +213,10 @@ def check_peer(run: Run, ours: Server, peer: Server) -> Numbers:
     for path in workload.timeline_paths(LARGE_TOPIC, 0, 1):
         compare_at(path, "timelines")
     for path in workload.side_by_side_paths(SIDES_TOPIC, 0, 1):
-        mine, theirs = ({each["claim"]["id"]: each["claim"] for each in normalize(server.json(path))["positions"]} for server in (ours, peer))
+        mine, theirs = (
+            {each["claim"]["id"]: each["claim"] for each in normalize(server.json(path))["positions"]}
+            for server in (ours, peer)
+        )
         if missing := mine.keys() - theirs.keys():
             raise PeersDisagree(f"{path}: the hand-written peer lacks {sorted(missing)[:3]}")
         check_equal(path, list(mine.values()), [theirs[id_] for id_ in mine])
@@ -226,7 +231,12 @@ def measure_cold(run: Run, rounds: int) -> Numbers:
     found: Numbers = {"agree": check_peer(run, ours, peer), "shapes": {}}
     ids = [f"/v1/claims/{id_}" for id_ in run.facts.claim_ids[:200]]
     bare = run.bare({path: {} for path in ids}, ours)
-    claims = Shape("", lambda _run, seed, count: (encode_request(f"{path}?") for path in random.Random(seed).choices(ids, k=count)), 0, count=4_000)
+    claims = Shape(
+        "",
+        lambda _run, seed, count: (encode_request(f"{path}?") for path in random.Random(seed).choices(ids, k=count)),
+        0,
+        count=4_000,
+    )
     gate = compare(measure_shape(run, claims, {PEER: peer, BARE: bare}, rounds), PEER, BARE)
     found["peer_claim"] = gate | {"bound": MAX_CLAIM_RATIO, "is_good": gate["ratio"] <= MAX_CLAIM_RATIO}
     tell(f"one claim costs the hand-written peer {gate['ratio']:.2f} × bare uvicorn (at most {MAX_CLAIM_RATIO})")
@@ -246,7 +256,11 @@ def measure_cold(run: Run, rounds: int) -> Numbers:
 HOT_SETTINGS: Mapping[str, Mapping[str, str]] = {
     "as shipped": {"COUNTERCLAIM_LOG_LEVEL": "info"},
     "without log": {"COUNTERCLAIM_LOG_LEVEL": "warning"},
-    "without limits": {"COUNTERCLAIM_LOG_LEVEL": "info", "COUNTERCLAIM_RATE_LIMIT": "0", "COUNTERCLAIM_KEY_RATE_LIMIT": "0"},
+    "without limits": {
+        "COUNTERCLAIM_LOG_LEVEL": "info",
+        "COUNTERCLAIM_RATE_LIMIT": "0",
+        "COUNTERCLAIM_KEY_RATE_LIMIT": "0",
+    },
     "without both": {"COUNTERCLAIM_RATE_LIMIT": "0", "COUNTERCLAIM_KEY_RATE_LIMIT": "0"},
 }
 MANY = {"COUNTERCLAIM_RATE_LIMIT": "100000000", "COUNTERCLAIM_KEY_RATE_LIMIT": "100000000"}
@@ -285,7 +299,10 @@ def measure_hot(run: Run, rounds: int) -> Numbers:
 def measure_shared(run: Run, rounds: int) -> Numbers:
     """Measure hot pages of ours against the naive peer behind a shared cache of one second."""
     pages = [our_page_path(shape, shape.filters[0], None) for shape in PEER_SHAPES]
-    ours, naive = run.ours(environment={**MANY, **HOT_SETTINGS["as shipped"]}), run.start(naive_server(run.url, run.database))
+    ours, naive = (
+        run.ours(environment={**MANY, **HOT_SETTINGS["as shipped"]}),
+        run.start(naive_server(run.url, run.database)),
+    )
     cached = run.start(cached_naive_server(naive))
     samples: Samples = {OURS: [], "naive behind nginx": []}
     for number in range(rounds):
@@ -315,7 +332,9 @@ def measure_routes(run: Run, rounds: int) -> Numbers:
                 before = server.cpu()
                 clients[name].exchange([Request(path.replace("PORT", str(server.port)))] * count)
                 values[name].append(server.cpu(before) / 1000 / count)
-        found[route] = {"path": path, "status": status, "bytes": len(body)} | {f"{name}_us": round(median(each), 1) for name, each in values.items()}
+        found[route] = {"path": path, "status": status, "bytes": len(body)} | {
+            f"{name}_us": round(median(each), 1) for name, each in values.items()
+        }
         for client in clients.values():
             client.close()
     return found
@@ -375,8 +394,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def describe_commit() -> str:
     """Return the commit of the checkout, marked if something is changed beside the results."""
+
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=RESULTS, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *arguments], cwd=RESULTS, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     changed = git("status", "--porcelain", "--", ":/app", ":/benchmarks/*.py", ":/benchmarks/peers")
     return git("rev-parse", "--short=10", "HEAD") + ("-changed" if changed else "")

@@ -31,7 +31,9 @@ def load_results() -> list[Numbers]:
 def render(results: list[Numbers]) -> str:
     """Return the tables."""
     first = results[0]
-    lines = [f"\nCommit {first['commit']}, {first['claims']:,} claims, {first['machine']['cores']} cores of {first['machine']['cpu']}."]
+    lines = [
+        f"\nCommit {first['commit']}, {first['claims']:,} claims, {first['machine']['cores']} cores of {first['machine']['cpu']}."
+    ]
     for result in results:
         lines += ["", *RENDERERS[result["part"]](result["found"], DATABASES[result["database"]], result)]
     return "\n".join(lines) + "\n\n"
@@ -48,7 +50,10 @@ def _cold(found: Numbers, database: str, _result: Numbers) -> Iterator[str]:
     yield f"Geometric mean of the five shapes: **{found['headline']:.2f}** × the cost of the peer.\n"
     yield "| | ours, µs | peer, µs | ratio (95%) | goal |\n|---|--:|--:|--:|--:|"
     rows = [(each["title"], each, f"≤ {each['bound']:g}" if each["bound"] else "") for each in found["shapes"].values()]
-    rows += [("POST, 16 at once", found["posts_at_once"], ""), ("cold page of 50, claims in the row cache", found["page_with_rows"], "")]
+    rows += [
+        ("POST, 16 at once", found["posts_at_once"], ""),
+        ("cold page of 50, claims in the row cache", found["page_with_rows"], ""),
+    ]
     for title, each, goal in rows:
         ours, peer = each["us"].values()
         yield f"| {title} | {ours:,.0f} | {peer:,.0f} | {_ratio(each)} | {goal} |"

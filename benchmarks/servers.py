@@ -253,7 +253,9 @@ def cached_naive_server(naive: Server) -> Server:
         raise ServerFailed("nginx is not installed")
     folder = CACHE_FOLDER / "work" / "nginx"
     folder.mkdir(parents=True, exist_ok=True)
-    server = Server("nginx", [program, "-p", str(folder), "-c", str(folder / "nginx.conf")], {}, "/v1/claims?limit=1&count=false")
+    server = Server(
+        "nginx", [program, "-p", str(folder), "-c", str(folder / "nginx.conf")], {}, "/v1/claims?limit=1&count=false"
+    )
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=server.port, behind=naive.port))
     return server
 

@@ -27,6 +27,8 @@ class PostgresqlProxy:
         self.is_away = False
         """Whether new connections are closed at once."""
         self.is_away_after_cut = False
+        self.is_silent = False
+        """Whether nothing is forwarded, as by a server that is frozen or cut off."""
         self._server = server
         self._lock = Lock()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -80,6 +82,8 @@ class _Pair:
     def forward_requests(self) -> None:
         with suppress(OSError):
             while block := self.client.recv(BLOCK_BYTES):
+                if self.proxy.is_silent:
+                    continue
                 self.locks_clock = self.locks_clock or b"FROM clock FOR UPDATE" in block
                 if self.locks_clock and b"COMMIT" in block:
                     self.locks_clock = False

@@ -29,6 +29,12 @@ SLOW_POLL_SECONDS = 0.05
 MAX_CHANGES_PER_POLL = 200
 """If there are more changes than this since the last poll, the whole cache is cleared."""
 
+_PURGER_SECONDS = {
+    "sqlite": "(julianday(max(expires_at)) - julianday('now')) * 86400",
+    "postgresql": "extract(epoch FROM max(expires_at) - clock_timestamp())",
+}
+"""For how many seconds a purger of a shared cache holds its lease; NULL without one."""
+
 DescribeChange = Callable[[ChangeEntry], ChangeImpact]
 
 
@@ -47,6 +53,8 @@ class PollResult:
     """Whether something was taken down since the last poll. No cache may keep anything then, not even past states."""
     has_forked: bool = False
     """Whether a standby was promoted since the last poll, so that a `seq` may be another state than before."""
+    purger_seconds: float = 0.0
+    """For how many seconds from the poll on a shared cache in front of the service is purged."""
 
 
 def _takedown_query(after: int, until: int) -> str:
@@ -72,6 +80,12 @@ class CacheInvalidator:
         self._last_poll = PollResult(0, None, -POLL_INTERVAL_SECONDS, 0, None, 0, 0)
         self._last_epoch: int | None = None
         """The epoch of the last poll. This process may have begun a later one since, without forgetting its caches."""
+        self.purged_until = 0.0
+        """Until when a shared cache in front of the service is purged, by `time.monotonic`; 0: there is no purger."""
+        self._select_head = (
+            "SELECT seq, (SELECT max(number) FROM epoch), "  # noqa: S608 - one of two constants
+            f"(SELECT {_PURGER_SECONDS[database.dialect]} FROM lease WHERE kind = 'purger') FROM clock"
+        )
 
     def is_fresh(self) -> bool:
         """Return whether cached responses may be sent without another poll."""
@@ -89,7 +103,7 @@ class CacheInvalidator:
             return None
         cached_seq = self.response_cache.seq
         with read_session(self.database) as read:
-            ((seq, epoch),) = read.fetch_rows("SELECT seq, (SELECT max(number) FROM epoch) FROM clock")
+            ((seq, epoch, purger_seconds),) = read.fetch_rows(self._select_head)
             known = self.epochs.latest if self._last_epoch is None and self.epochs.is_loaded else self._last_epoch
             has_forked = known not in (None, epoch)
             if has_forked or not self.epochs.is_loaded:
@@ -100,7 +114,18 @@ class CacheInvalidator:
             changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if keeps_others else None
             has_takedown = cached_seq < seq and bool(read.fetch_rows(_takedown_query(cached_seq, seq)))
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
-        return PollResult(seq, impacts, started_at, latest_seq, data_version, day, epoch, has_takedown, has_forked)
+        return PollResult(
+            seq,
+            impacts,
+            started_at,
+            latest_seq,
+            data_version,
+            day,
+            epoch,
+            has_takedown,
+            has_forked,
+            float(purger_seconds or 0),
+        )
 
     def poll_in_loop(self) -> None:
         """Poll in the event loop, which other requests wait for."""
@@ -135,6 +160,7 @@ class CacheInvalidator:
         else:
             self.response_cache.advance(result.seq, result.changes)
         self._last_poll, self._last_epoch = result, result.epoch
+        self.purged_until = result.started_at + result.purger_seconds if result.purger_seconds > 0 else 0.0
 
     def forget_before(self, takedown: int) -> None:
         """Forget what was read before a takedown, and read no state before it. Must run in the event loop."""

@@ -56,4 +56,4 @@ def describe_change(change: ChangeEntry) -> ChangeImpact:
 
 def claim_scope(seq: int, id_: str) -> CacheScope:
     """Return the scope of a response about one claim, read at `seq`."""
-    return CacheScope(seq, {"id": frozenset({id_})}, (f"claim-{id_}",))
+    return CacheScope(seq, {"id": frozenset({id_})})

@@ -148,7 +148,7 @@ def cache_scope_of_filters(query: ClaimFilters, snapshot: Snapshot) -> CacheScop
     if not query.narrower:
         slug_filters = {name: getattr(query, name) for name in ("category", "subject", "place")}
         fields |= {name: frozenset(slugs) for name, slugs in slug_filters.items() if slugs}
-    return CacheScope(snapshot.latest_seq, fields, ("claims",))
+    return CacheScope(snapshot.latest_seq, fields)
 
 
 def read_claim_json(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple[int, bytes]:

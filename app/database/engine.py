@@ -3,11 +3,12 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,10 +22,21 @@ import app
 from app.database.cache_registry import Caches
 from app.database.damage import DamageRecord
 from app.database.driver_errors import DriverErrors
+from app.database.faults import DatabaseFault, classify
 from app.database.primary_watch import PrimaryWatch
 from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.database.schema_check import find_schema_differences
+from app.database.server_connection import server_connection
 from app.database.server_settings import BEGIN_READ_ONLY, BEGIN_STATEMENT, Prepared, apply_server_settings, execute
+from app.database.servers import (
+    CONNECT_SECONDS,
+    ConnectionsInUse,
+    check_before_use,
+    choose_servers,
+    has_several,
+    note_silent,
+    prefers_standby,
+)
 from app.database.write_log import MAX_LOG_BYTES, WriteLog
 from app.logs import log_once
 from app.settings import Settings
@@ -129,8 +141,12 @@ def note_request_state(seq: int) -> None:
 REPLICA_RETRY_SECONDS = 2.0
 """How long reads go to the primary database before a replica that was down is tried again."""
 
-REPLICA_HANG_SECONDS = 1.0
+REPLICA_HANG_SECONDS = 0.75
 """A replica that does not answer for this long is down for other requests."""
+
+
+STANDBY_SEARCH_SECONDS = 5.0
+"""How long a server that was promoted is read before another standby is looked for, again and again."""
 
 
 class ReplicaBehind(Exception):
@@ -145,6 +161,8 @@ class ReplicaSwitch:
         """Whether the last read that tried the replica used it: it was neither down nor behind."""
         self.seq = 0
         """The latest `seq` that the replica was seen to have."""
+        self.search_at: float | None = None
+        """When a standby is looked for, if a primary server is read; None if a standby is."""
         self._retry_at = 0.0
         self._attempts: dict[object, float] = {}
 
@@ -171,13 +189,25 @@ class ReplicaSwitch:
         self._retry_at = time.monotonic() + REPLICA_RETRY_SECONDS
 
 
-def _read_clock(connection: Connection) -> int:
-    """Begin a read transaction and return the latest `seq` that it sees."""
+READ_CLOCK = "SELECT seq, pg_is_in_recovery() FROM clock"
+
+
+def _read_clock(connection: Connection) -> tuple[int, bool]:
+    """Begin a read transaction on a replica. Return the latest `seq` that it sees, and whether it is still a standby.
+
+    A server that does not answer for `REPLICA_HANG_SECONDS` is a `DBAPIError`.
+    """
     if connection.dialect.name == "sqlite":
-        return connection.exec_driver_sql("SELECT seq FROM clock").scalar() or 0
-    statements = "; ".join([connection.info.get(BEGIN_STATEMENT, BEGIN_READ_ONLY), "SELECT seq FROM clock"])
+        return connection.exec_driver_sql("SELECT seq FROM clock").scalar() or 0, True
+    statements = "; ".join([connection.info.get(BEGIN_STATEMENT, BEGIN_READ_ONLY), READ_CLOCK])
+    driver = connection.connection.driver_connection
     with DriverErrors(connection.dialect, statements):
-        return int(execute(connection.connection.driver_connection, statements).get_value(0, 0))
+        try:
+            result = execute(driver, statements, REPLICA_HANG_SECONDS)
+        except connection.dialect.loaded_dbapi.errors.ConnectionTimeout:
+            note_silent(driver)
+            raise
+        return int(result.get_value(0, 0)), result.get_value(0, 1) == b"t"
 
 
 class Database:
@@ -223,6 +253,10 @@ class Database:
         self.primary_read_engine = create(url, writes=False) if settings.database_read_url else self.read_engine
         """For reads that must not miss what another process has committed, such as the revocation of a key."""
         self.replica = ReplicaSwitch() if self.replica_url else None
+        if has_several(url):
+            for engine in {self.write_engine, self.primary_read_engine}:
+                check_before_use(engine)
+        self._replica_connections = ConnectionsInUse(self.read_engine) if self.replica_url else None
         self.primary_watch = (
             PrimaryWatch(self.write_engine.dialect, url, settings.most_lag) if self.replica_url else None
         )
@@ -293,10 +327,13 @@ class Database:
             DBAPIError: It does not answer, nor on a new connection.
         """
         try:
-            connection, seq = self._begin_on_replica()
-        except DBAPIError:
+            connection, seq = self._begin_on_replica(replica)
+        except DBAPIError as error:
+            if classify(error) is DatabaseFault.frozen:
+                self._give_up_replica()
+                raise
             self.read_engine.dispose()  # it was restarted, so that the other idle connections are lost, too
-            connection, seq = self._begin_on_replica()
+            connection, seq = self._begin_on_replica(replica)
         replica.seq = max(replica.seq, seq)
         watch = self.primary_watch
         has_primary = watch is not None and watch.sees_primary
@@ -307,15 +344,41 @@ class Database:
         connection.close()
         raise ReplicaBehind(f"it is at seq {seq}, {required} is required")
 
-    def _begin_on_replica(self) -> tuple[Connection, int]:
+    def _begin_on_replica(self, replica: ReplicaSwitch) -> tuple[Connection, int]:
         """Return a connection to the replica in a transaction, and the latest `seq` that this sees."""
         connection = self.read_engine.connect()
         try:
-            return connection, _read_clock(connection)
+            seq, is_standby = _read_clock(connection)
         except DBAPIError:
             connection.invalidate()
             connection.close()
             raise
+        if is_standby:
+            replica.search_at = None
+        elif self.replica_url is not None and prefers_standby(self.replica_url):
+            self._search_standby(replica, self.replica_url)
+        return connection, seq
+
+    def _give_up_replica(self) -> None:
+        """End the connections to a replica that does not answer, which other requests wait for."""
+        assert self._replica_connections is not None  # noqa: S101 - there is a replica
+        self.read_engine.dispose()
+        self._replica_connections.cut()
+
+    def _search_standby(self, replica: ReplicaSwitch, url: URL) -> None:
+        """Look for a standby in a thread, at most every `STANDBY_SEARCH_SECONDS`: a primary server is read."""
+        now = time.monotonic()
+        if replica.search_at is None:  # it was promoted just now, and the others follow it soon
+            replica.search_at = now + STANDBY_SEARCH_SECONDS
+        if now >= replica.search_at:
+            replica.search_at = now + STANDBY_SEARCH_SECONDS
+            Thread(target=self._find_standby, args=(url,), daemon=True, name="standby search").start()
+
+    def _find_standby(self, url: URL) -> None:
+        """Let new connections for reads be to a standby, if there is one."""
+        standby = url.update_query_dict({"target_session_attrs": "standby"})
+        with suppress(DBAPIError), server_connection(self.read_engine.dialect, standby, {}, STANDBY_SEARCH_SECONDS):
+            self.read_engine.dispose()  # the server that answered last is asked first
 
     def connect_primary(self) -> Connection:
         """Return a connection for reads to the primary database."""
@@ -341,9 +404,12 @@ class Database:
         if self.dialect == "sqlite":
             return _create_engine(self.url, pool_size=1, timeouts=self.timeouts, prepared="auto", writes=True)
         timeouts, silence = Timeouts(LEASE_SILENCE_SECONDS), LEASE_SILENCE_SECONDS
-        return _create_engine(
+        engine = _create_engine(
             self.url, pool_size=1, timeouts=timeouts, prepared="auto", writes=True, silence_seconds=silence
         )
+        if has_several(self.url):
+            check_before_use(engine)
+        return engine
 
     def require(self, seq: int) -> None:
         """Read no state before `seq` from the replica, whatever else is down: something was taken down there."""
@@ -529,13 +595,15 @@ def _create_engine(
         json_deserializer=orjson.loads,
         execution_options={} if writes else read_options,
         connect_args={
-            "connect_timeout": timeouts.connect,
+            "connect_timeout": CONNECT_SECONDS if has_several(url) else timeouts.connect,
             # Without these timeouts a client blocks until a broken network connection recovers.
             "tcp_user_timeout": silence_seconds * 1000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
         },
     )
+    if has_several(url):
+        choose_servers(engine)
     apply_server_settings(engine, settings, "BEGIN" if writes else BEGIN_READ_ONLY, prepared)
     return engine
 

@@ -5,6 +5,7 @@ fork are then used again. A request with a number and an earlier epoch gets a 40
 begins an epoch (see `WriteTransaction`), a restore does so itself.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.tables import Clock, EpochStart, columns_of, table_of
 from app.errors import HistoryForked
+
+RECENT_SECONDS = 0.3
+"""How old the epochs may be with which that of a client is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,22 @@ def forget_timeline(session: Session) -> None:
 
 
 class EpochList:
-    """The epochs of a register, read once a process."""
+    """The epochs of a register."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._epochs: list[Epoch] = []
+        self._read_at = 0.0
+
+    def read_recent(self) -> list[Epoch]:
+        """Return all epochs of `RECENT_SECONDS` ago: another process may have met a fork that this one has not yet.
+
+        A file of SQLite is restored only while no process serves it.
+        """
+        if self._database.dialect == "postgresql" and time.monotonic() - self._read_at > RECENT_SECONDS:
+            self._read_at = time.monotonic()
+            self.reload()
+        return self.read()
 
     def read(self) -> list[Epoch]:
         """Return all epochs, oldest first. Reads the database the first time."""

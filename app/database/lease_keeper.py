@@ -61,6 +61,8 @@ class LeaseKeeper:
         self._holder = Holder(str(uuid7()), kind, name, seconds)
         self._forget = forget
         self._engine = database.create_lease_engine()
+        # On SQLite, each transaction of an engine that writes takes the lock of the file.
+        self._look_engine = database.primary_read_engine if database.dialect == "sqlite" else self._engine
         self._acknowledged = Position(0, 0)
         self._renew_at = 0.0
         self._held_until = 0.0
@@ -117,7 +119,7 @@ class LeaseKeeper:
             self._renew_at = started_at + self._holder.seconds / RENEWALS_PER_LEASE
 
     def _look(self) -> RegisterHead:
-        with self._open() as session:
+        with Session(self._look_engine, autoflush=False) as session:
             head = read_head(session)
         if self._database.primary_watch is not None:
             self._database.primary_watch.note(head.latest.seq)

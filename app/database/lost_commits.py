@@ -44,7 +44,7 @@ def find_outcome(database: Database, seq: int, mark: int, timeline: str) -> Comm
     while (seconds := expires_at - time.monotonic()) > RETRY_SECONDS:
         timeouts = {"lock_timeout": f"{seconds * 1000:.0f}", "statement_timeout": f"{seconds * 1000:.0f}"}
         try:
-            with server_connection(database.write_engine.dialect, database.url, timeouts) as driver:
+            with server_connection(database.write_engine.dialect, database.url, timeouts, seconds) as driver:
                 _seq, _at, timeline_now = driver.execute(LOCK_CLOCK).fetchone()
                 if driver.execute(SELECT_MARK, [seq]).fetchone() == (mark,):
                     driver.commit()  # waits for a synchronous standby, as the lost transaction may not have done

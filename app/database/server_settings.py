@@ -5,6 +5,8 @@ PgBouncer, every transaction may run in another session of the server: the setti
 transaction, and no statement is prepared.
 """
 
+import select
+import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -58,11 +60,36 @@ def begin_transaction(connection: Connection) -> None:
             execute(driver, statement)
 
 
-def execute(driver: Any, statements: str) -> Any:  # noqa: ANN401 - a connection of psycopg, and a result of libpq
-    """Execute statements without parameters in one round trip, outside the transactions of psycopg."""
-    result = driver.pgconn.exec_(statements.encode())
+def execute(driver: Any, statements: str, seconds: float | None = None) -> Any:  # noqa: ANN401 - a connection of psycopg, and a result of libpq
+    """Execute statements without parameters in one round trip, outside the transactions of psycopg.
+
+    With `seconds`, a server that has not answered by then is an `OperationalError` (`ConnectionTimeout`). The
+    connection is of no use then.
+    """
+    pgconn = driver.pgconn
+    result = pgconn.exec_(statements.encode()) if seconds is None else _execute_within(pgconn, statements, seconds)
     if result.error_message:
         from psycopg.errors import error_from_result  # noqa: PLC0415 - not needed on SQLite
 
         raise error_from_result(result)
     return result
+
+
+def _execute_within(pgconn: Any, statements: str, seconds: float) -> Any:  # noqa: ANN401 - a connection of libpq, and a result
+    from psycopg.errors import ConnectionTimeout  # noqa: PLC0415 - not needed on SQLite
+
+    expires_at = time.monotonic() + seconds
+    pgconn.send_query(statements.encode())
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN)
+    result = None
+    while True:
+        while pgconn.is_busy():
+            if not poll.poll(max(0.0, expires_at - time.monotonic()) * 1000):
+                raise ConnectionTimeout(f"timeout expired: no answer in {seconds:g} seconds")
+            pgconn.consume_input()
+        following = pgconn.get_result()
+        if following is None:
+            return result
+        if result is None or not result.error_message:
+            result = following

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.cache.scope import CacheScope
+from app.cache.scope import CacheScope, topic_key
 from app.changes.topics import read_topic_scope
 from app.database.engine import Database
 from app.database.snapshot import Snapshot
@@ -22,6 +22,9 @@ from app.vocabulary.reference_data import ReferenceData, get_reference_data
 MAX_FEED_ENTRIES = 50
 """Maximum number of entries of a feed; older changes are left out."""
 
+FEEDS_KEY = "feeds"
+"""The surrogate key of all feeds, by which an operator can evict them."""
+
 
 def read_feed(session: Session, snapshot: Snapshot, topic: str | None = None) -> tuple[Feed, CacheScope]:
     """Return a feed of the latest changes, newest first, and what it depends on.
@@ -30,12 +33,12 @@ def read_feed(session: Session, snapshot: Snapshot, topic: str | None = None) ->
     """
     reference_data = get_reference_data(session, snapshot)
     title, page, scope = "Counterclaim: all changes", "/", None
-    cache_scope = CacheScope(snapshot.latest_seq)
+    cache_scope = CacheScope(snapshot.latest_seq, names=(FEEDS_KEY,))
     if topic is not None:
         fields = read_topic_fields(session, topic, snapshot)
         scope = read_topic_scope(fields, reference_data)
         title, page = f"Counterclaim: {fields['title']}", f"/topics/{topic}"
-        cache_scope = CacheScope(snapshot.latest_seq, scope.field_values, (f"topic-{topic}",))
+        cache_scope = CacheScope(snapshot.latest_seq, scope.field_values, (topic_key(topic), FEEDS_KEY))
     search = ChangeSearch(session, snapshot, scope)
     database: Database = session.info["database"]
     cache = database.caches[FEED_ENTRIES]

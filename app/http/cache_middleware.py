@@ -8,6 +8,7 @@ and compressed.
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -40,6 +41,7 @@ from app.http.lease_guard import LeaseGuard, lease_lost
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
 from app.http.problems import DATABASE_ERRORS, database_problem
 from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
+from app.http.responses import SHARED_CACHE_CONTROL, shared_cache_control
 from app.http.shutdown import Shutdown, stopping_problem
 
 READ_METHODS = frozenset({"GET", "HEAD"})
@@ -60,6 +62,8 @@ SEQ_HEADER = b"x-register-seq"
 MAX_SEQ_DIGITS = 18
 UNREACHABLE_SEQ = 10**MAX_SEQ_DIGITS
 """A sequence number higher than any that a register reaches."""
+
+SHARED_CONTROL = SHARED_CACHE_CONTROL.encode()
 
 PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq", b"x-register-epoch"}
 """Headers that are not cached, since each response has its own values."""
@@ -128,8 +132,7 @@ class ResponseCacheMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self.lease is not None and scope["path"] not in UNLIMITED_PATHS:
-            send = LeaseGuard(self.lease, self.invalidator.database, scope, receive, send).send
+        send = self._wrap_send(scope, receive, send)
         request_headers = _read_request_headers(scope["headers"])
         scope = _move_seq_to_headers(scope, request_headers)
         request_headers.is_read = scope["method"] in READ_METHODS
@@ -161,6 +164,12 @@ class ResponseCacheMiddleware:
             await self._forward(scope, receive, send, request_headers, key, release_pending)
         finally:
             release_pending()
+
+    def _wrap_send(self, scope: Scope, receive: Receive, send: Send) -> Send:
+        """Return `send`, which checks the lease of this process, and tells shared caches how long a response holds."""
+        if self.lease is not None and scope["path"] not in UNLIMITED_PATHS:
+            send = LeaseGuard(self.lease, self.invalidator.database, scope, receive, send).send
+        return _lengthen_shared_lifetime(send) if self._is_shared_cache_purged else send
 
     def find_response(self, scope: Scope) -> CompleteResponse | None:
         """Return the response to a request if it can be sent at once, or None: then this middleware has to be called.
@@ -203,7 +212,20 @@ class ResponseCacheMiddleware:
             status, lines, body = b"200 OK", encoded.lines, b"" if scope["method"] == "HEAD" else encoded.body
         self._log_hit(scope, int(status[:3]), request_headers)
         own_lines = header_lines(self._own_headers(cached, request_headers))
-        return CompleteResponse(status, lines + own_lines + rate_lines, body)
+        return CompleteResponse(status, self._with_shared_lifetime(lines) + own_lines + rate_lines, body)
+
+    @property
+    def _is_shared_cache_purged(self) -> bool:
+        """Whether a purger of a shared cache in front of the service holds its lease."""
+        until = self.invalidator.purged_until
+        return until > 0 and time.monotonic() < until
+
+    def _with_shared_lifetime(self, lines: bytes) -> bytes:
+        """Return the lines of headers with the time for which a shared cache may hold the response now."""
+        if not self._is_shared_cache_purged:
+            return lines
+        control = shared_cache_control(is_purged=True).encode()
+        return lines.replace(b"cache-control: " + SHARED_CONTROL, b"cache-control: " + control, 1)
 
     async def _admit(self, scope: Scope, send: Send, request_headers: RequestHeaders) -> Send:
         """Find out whether the request is answered, and note why not. Returns `send`, which adds the rate headers."""
@@ -424,6 +446,20 @@ class ResponseCacheMiddleware:
         )
         self.invalidator.response_cache.add_bytes(key, cached, encoded.size_bytes)
         return encoded
+
+
+def _lengthen_shared_lifetime(send: Send) -> Send:
+    """Return `send`, which lets a shared cache hold a response for as long as one that is purged may."""
+    control = shared_cache_control(is_purged=True).encode()
+
+    async def send_lengthened(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            shared = (b"cache-control", SHARED_CONTROL)
+            headers = [(shared[0], control) if header == shared else header for header in message["headers"]]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_lengthened
 
 
 def _note_exception(task: asyncio.Task[None]) -> None:

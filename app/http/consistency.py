@@ -92,7 +92,7 @@ async def _check_epoch(request: Request, database: Database, epoch: int, seqs: l
     """Raise `HistoryForked` if the register has not the change of that epoch that a request names."""
     values = [*seqs, *(value.removeprefix("seq:") for value in map(request.query_params.get, NAMED_STATES) if value)]
     seq = max((int(value) for value in values if value and value.isdecimal() and len(value) <= MAX_DIGITS), default=0)
-    fork = find_fork(await run_in_threadpool(database.caches[EPOCHS].read), epoch, seq)
+    fork = find_fork(await run_in_threadpool(database.caches[EPOCHS].read_recent), epoch, seq)
     if fork is not None:
         raise history_forked(fork, epoch, seq, database.caches[EPOCHS].latest)
 

@@ -35,6 +35,7 @@ from app.http.responses import (
     is_not_modified,
     json_bytes,
     json_response,
+    key_headers,
 )
 from app.http.schema_types import Output
 from app.http.serializers import (
@@ -236,6 +237,7 @@ class ListResponse:
         takedown = read_latest_takedown(database)
         name = self._copy_name(file, database, first.seq, takedown)
         headers |= {"ETag": f'"{name}"', "Cache-Control": SHARED_CACHE_CONTROL, "Vary": VARY}
+        headers |= key_headers(first.cache_scope or CacheScope(first.seq))
         check_read_conditions(self.request, headers["ETag"])
         if is_not_modified(self.request, headers["ETag"]):
             return Response(status_code=304, headers=headers)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.cache.scope import CacheScope
 from app.database.engine import Database
 from app.database.faults import DatabaseFault, classify
 from app.errors import (
@@ -40,7 +41,7 @@ from app.errors import (
 )
 from app.http.addresses import whole_address
 from app.http.negotiation import is_page_path, prefers_html
-from app.http.responses import SHARED_CACHE_CONTROL, VARY
+from app.http.responses import SHARED_CACHE_CONTROL, VARY, key_headers
 from app.http.schema_types import input_field_names
 from app.logs import log_once
 
@@ -118,6 +119,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
     headers = {
         "Cache-Control": SHARED_CACHE_CONTROL if is_cacheable else NO_STORE,
         "Vary": VARY,
+        **(key_headers(CacheScope(0)) if is_cacheable else {}),  # any change may create what was not found
         **problem.headers,
     }
     render_page: ProblemPage | None = getattr(request.app.state, "render_problem_page", None)

@@ -1,5 +1,6 @@
 """Responses with an ETag, which clients and caches can revalidate."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +20,30 @@ from app.http.serializers import JSON_OPTIONS
 SHARED_CACHE_CONTROL = "public, max-age=0, s-maxage=1"
 """Clients revalidate before each use; a shared cache may serve its copy for one second without revalidation."""
 
+PURGED_SECONDS = 60
+"""For how long a shared cache may serve its copy while it is purged."""
+
+_DAY_SECONDS = 86_400
+
+
+def shared_cache_control(*, is_purged: bool) -> str:
+    """Return the `Cache-Control` of a response that a shared cache may store.
+
+    A copy is not kept beyond the end of the day in UTC: responses contain ages in days.
+    """
+    if not is_purged:
+        return SHARED_CACHE_CONTROL
+    seconds = max(1, min(PURGED_SECONDS, int(_DAY_SECONDS - time.time() % _DAY_SECONDS)))
+    return f"public, max-age=0, s-maxage={seconds}"
+
 
 VARY = "Accept, X-Register-Seq"
 """The request headers that select a response. `X-Register-Seq` asks for a state that a stored response may lack."""
+
+
+def key_headers(cache_scope: CacheScope) -> dict[str, str]:
+    """Return the header with the keys by which a shared cache evicts a response (`Surrogate-Key`)."""
+    return {"Surrogate-Key": " ".join(cache_scope.surrogate_keys)}
 
 
 def check_read_conditions(request: Request, etag: str) -> None:
@@ -98,8 +120,7 @@ def cacheable_response(
             return Response(body[part.start : part.end], 206, response_headers, media_type)
     if cache_scope is not None:
         request.state.cache_scope = cache_scope
-        if cache_scope.surrogate_keys:
-            response_headers["Surrogate-Key"] = " ".join(cache_scope.surrogate_keys)
+        response_headers |= key_headers(cache_scope)
     return Response(body, status_code=status, media_type=media_type, headers=response_headers)
 
 

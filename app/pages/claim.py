@@ -9,8 +9,9 @@ import orjson
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.cache.scope import CacheScope, record_scope
+from app.cache.scope import CacheScope
 from app.claims.annotations import load_relations
+from app.claims.change_scope import claim_scope
 from app.claims.queries import had_been_said, read_claims
 from app.claims.revisions import load_revisions
 from app.database.read_session import ReadSession
@@ -76,7 +77,7 @@ def build_claim_page(read: ReadSession, id_: str, snapshot: Snapshot) -> tuple[C
             *_list_formulas(path, state),
         ],
     }
-    return context, record_scope(snapshot.latest_seq, "claims")
+    return context, claim_scope(snapshot.latest_seq, id_)
 
 
 def _list_revisions(session: Session, id_: str, snapshot: Snapshot, names: RecordNames) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.cache.scope import CacheScope, record_scope
+from app.cache.scope import REGISTER_KEY, CacheScope, record_scope
 from app.database.read_session import read_session
 from app.errors import NotFound
 from app.http.addresses import base_path, base_url, whole_address
@@ -92,7 +92,8 @@ def read_robots() -> Response:
     ]
     if base_url():
         lines += ["", f"Sitemap: {whole_address(SITEMAP_PATH)}"]
-    return Response("\n".join((*lines, "")), media_type="text/plain", headers={"Cache-Control": "public, max-age=3600"})
+    headers = {"Cache-Control": "public, max-age=3600", "Surrogate-Key": REGISTER_KEY}
+    return Response("\n".join((*lines, "")), media_type="text/plain", headers=headers)
 
 
 @router.get(

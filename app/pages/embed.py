@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 
 from pydantic import Field, ValidationError
 
-from app.cache.scope import CacheScope, record_scope
+from app.cache.scope import CacheScope
+from app.claims.change_scope import claim_scope
 from app.database.read_session import ReadSession
 from app.errors import NotFound, invalid_field
 from app.http.addresses import base_path, whole_address
@@ -86,7 +87,7 @@ def build_claim_card(read: ReadSession, id_: str, query: CardQuery) -> tuple[Con
         "sentence": citable.text.sentence,
         "document": citable.text.citation["document"] if citable.text.citation else None,
     }
-    return context, record_scope(snapshot.latest_seq, "claims")
+    return context, claim_scope(snapshot.latest_seq, id_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from starlette.responses import RedirectResponse, Response
 
-from app.cache.scope import CacheScope
+from app.cache.scope import REGISTER_KEY, CacheScope
 from app.database.read_session import read_session
 from app.enums import Verdict
 from app.errors import FormatNotImplemented, NotFound, shorten
@@ -306,7 +306,7 @@ def read_asset(name: str) -> Response:
     found = load_static(plain_name)
     if found is None or asset_path(plain_name) != f"/static/{name}":
         raise NotFound(f"There is no file `{name}`.")
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Surrogate-Key": REGISTER_KEY}
     return Response(found[0], media_type=STATIC_MEDIA_TYPES[f".{suffix}"], headers=headers)
 
 

@@ -26,6 +26,7 @@ from sqlmodel import Session, SQLModel
 from app.database.engine import Database, SchemaStale, alembic_config, expected_migration, migration_numbers
 from app.database.epochs import Epoch, begin_epoch, forget_timeline, read_epochs
 from app.database.quick_check import run_quick_check
+from app.database.servers import address_for_programs
 from app.database.tables import (
     Change,
     Clock,
@@ -173,7 +174,7 @@ def _run(
     if connects:
         if url.password is not None:
             environment["PGPASSWORD"] = str(url.password)
-        address = url.set(drivername="postgresql", password=None).render_as_string()
+        address = address_for_programs(database.write_engine.dialect, url)
         arguments = [f"--dbname={address}", *arguments]
     done = subprocess.run(  # noqa: S603 - a program of PostgreSQL
         [found, *arguments],

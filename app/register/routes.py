@@ -28,6 +28,7 @@ from app.http.responses import (
     check_read_conditions,
     is_not_modified,
     json_response,
+    key_headers,
 )
 from app.http.routing import api_router
 from app.register.delta import read_delta
@@ -110,6 +111,7 @@ def export_register(
         "ETag": f'"{name}"',
         "Cache-Control": SHARED_CACHE_CONTROL,
         "Vary": VARY,
+        **key_headers(CacheScope(state.seq)),
         "Content-Disposition": f'attachment; filename="counterclaim-register-{day}.zip"',
     }
     check_read_conditions(request, headers["ETag"])

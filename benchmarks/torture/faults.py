@@ -68,13 +68,25 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "requests: headers",
         "a problem that the protocol writes has no policy",
-        (Edit("app/http/protocol.py", "            *STANDARD_HEADERS,\n            CONTENT_POLICY,", "            *STANDARD_HEADERS,"),),
+        (
+            Edit(
+                "app/http/protocol.py",
+                "            *STANDARD_HEADERS,\n            CONTENT_POLICY,",
+                "            *STANDARD_HEADERS,",
+            ),
+        ),
         ("tests/http/test_security_headers.py", "-k", "sqlite and protocol"),
     ),
     Fault(
         "requests: hostile",
         "NUL is not refused in texts",
-        (Edit("app/http/schema_types.py", 'REFUSED_CHARACTERS = re.compile("[\\x00-', 'REFUSED_CHARACTERS = re.compile("[\\x01-'),),
+        (
+            Edit(
+                "app/http/schema_types.py",
+                'REFUSED_CHARACTERS = re.compile("[\\x00-',
+                'REFUSED_CHARACTERS = re.compile("[\\x01-',
+            ),
+        ),
         ("tests/http/test_hostile_requests.py",),
     ),
 )

@@ -93,7 +93,9 @@ class Journal:
 
     def send(self, write: Write) -> Answer:
         """Send a write, and note the answer."""
-        answer = self.service.request("POST", write.path, write.body(self.claim), headers={"Idempotency-Key": write.key})
+        answer = self.service.request(
+            "POST", write.path, write.body(self.claim), headers={"Idempotency-Key": write.key}
+        )
         self.answers[answer.label] += 1
         self.answers_by_name[write.name].append(answer.label)
         if answer.status == CREATED:

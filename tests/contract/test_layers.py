@@ -25,6 +25,7 @@ LAYERS = (
     ("feeds",),
     ("imports",),
     ("takedown",),
+    ("purge",),
     ("leases",),
     ("register",),
     ("keys",),

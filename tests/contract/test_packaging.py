@@ -61,6 +61,7 @@ def test_the_services_start_in_order_and_on_this_machine_alone() -> None:
         "benchmarks/requirements.txt",
         "benchmarks/requirements-fuzz.txt",
         "benchmarks/requirements-clients.txt",
+        "benchmarks/requirements-failover.txt",
     ],
 )
 def test_every_pin_has_hashes_and_names_no_registry(name: str) -> None:

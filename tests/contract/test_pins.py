@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BUILD = PROJECT["build-system"]["requires"]
 # `python -m venv` brings pip; the project itself is installed in place.
 NOT_PINNED = {"pip", "counterclaim"}
-INSTALL_COMMANDS = {"Makefile": 8, "Dockerfile": 2}
+INSTALL_COMMANDS = {"Makefile": 9, "Dockerfile": 2}
 
 
 def read_pins(name: str) -> dict[str, Version]:
@@ -110,6 +110,7 @@ def test_one_command_renews_every_file_of_pins() -> None:
         (".bench/peers/made", "benchmarks/requirements.txt", "benchmark"),
         (".bench/fuzz/made", "benchmarks/requirements-fuzz.txt", "fuzz"),
         (".bench/look/made", "benchmarks/requirements-look.txt", "look"),
+        (".bench/failover/made", "benchmarks/requirements-failover.txt", "failover"),
         (".bench/clients/made", "benchmarks/requirements-clients.txt", "clients"),
     ],
 )

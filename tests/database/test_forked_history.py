@@ -61,6 +61,9 @@ def test_a_fork_that_another_process_has_met_is_noticed(register: Register, monk
     with write_transaction(register.database, "another process") as transaction:
         put_source(transaction, "source", SourceInput.model_validate(make_source_body()))
     monkeypatch.setattr("app.cache.invalidation.POLL_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("app.database.epochs.RECENT_SECONDS", 0.0)
+    first = register.get("/v1/documents?limit=9", headers={"X-Register-Epoch": "1", "X-Register-Seq": "3"})
+    assert_problem(first, 409, "history_forked")  # though this process has not looked at the clock since
     answer = register.get("/v1/sources/source")
     assert answer.status_code == 200
     assert (answer.headers["x-register-seq"], answer.headers["x-register-epoch"]) == ("3", "2")
