@@ -107,6 +107,9 @@ bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and h
 bench-machines: .venv/tested ## Measure a standby that lags, is promoted, and connection poolers: some minutes
 	$(BIN)/python -m benchmarks.machines --save
 
+bench-mirrors: .venv/tested ## Compare the first copy of a mirror with an import of the same claims: ROWS=100000
+	$(BIN)/python -m benchmarks.mirrors $(if $(filter-out 1000000,$(ROWS)),--rows $(ROWS)) --save
+
 failover: .venv/tested .bench/failover/made ## Let servers of PostgreSQL with Patroni fail under load, in network namespaces: needs root and etcd-server: ONLY="killed frozen" SAVE=yes
 	@$(BIN)/python -m benchmarks.failover $(if $(ONLY),--only $(ONLY)) $(if $(SAVE),--save)
 
@@ -207,4 +210,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines bench-caches failover clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-peer bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness bench-machines bench-mirrors bench-caches failover clients operate torture fuzz look calc mutate lint check openapi baseline wheel pins

@@ -30,7 +30,7 @@ from app.database.migration_lock import MigrationNeedsDirectConnection, migratio
 from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.database.transaction import write_transaction
 from app.enums import LeaseKind, Role
-from app.errors import BackupFailed, CopyFailed, Problem, PurgeFailed, SnapshotFailed, shorten
+from app.errors import BackupFailed, CopyFailed, MirrorFailed, Problem, PurgeFailed, SnapshotFailed, shorten
 from app.imports.readers.options import FileRefused, MappingRefused
 from app.settings import (
     InvalidSettings,
@@ -60,7 +60,7 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(f"{error} ({error.hint})" if error.hint else str(error)) from None
         except (InvalidSettings, SchemaStale, MigrationFailed, MappingRefused, Problem) as error:
             raise click.ClickException(str(error)) from None
-        except (BackupFailed, CopyFailed, PurgeFailed, SnapshotFailed) as error:
+        except (BackupFailed, CopyFailed, MirrorFailed, PurgeFailed, SnapshotFailed) as error:
             raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
             raise click.ClickException(_describe_database_error(error)) from None
@@ -281,6 +281,42 @@ def snapshot(target: str) -> None:
         for path in write_snapshot(database, state, target):
             click.echo(path)
     click.echo(f"The snapshot of the register {state.id} at seq {state.seq} is complete.")
+
+
+@main.command()
+@click.argument("origin")
+@click.option(
+    "--file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("mirror.db"),
+    show_default=True,
+    help="The SQLite file of the mirror.",
+)
+@click.option("--host", help="The address to listen on (COUNTERCLAIM_HOST).")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on (COUNTERCLAIM_PORT).")
+@click.option("--offline", is_flag=True, help="Go on when ORIGIN cannot be reached, and say so in each answer.")
+@cli_errors
+def mirror(origin: str, file: Path, host: str | None, port: int | None, *, offline: bool) -> None:
+    """Serve a read-only copy of the register at the URL ORIGIN, which follows it (see docs/mirrors.md).
+
+    COUNTERCLAIM_MIRROR_KEY is a key of the role `mirror`, created at ORIGIN; only with --offline it may be missing.
+    """
+    from app.mirror.command import open_mirror  # noqa: PLC0415 - the other commands do not need it
+    from app.server import serve_in_process  # noqa: PLC0415 - as above
+
+    os.environ["DATABASE_URL"] = f"sqlite:///{file.absolute()}"
+    os.environ.pop("DATABASE_READ_URL", None)
+    settings = read_settings()
+    try:
+        host = normalize_host(host) if host else settings.host
+    except ValueError as error:
+        raise click.ClickException(f"--host {host}: {error}.") from None
+    port = port or settings.port
+    _migrate(settings)
+    gateway, settings = open_mirror(settings, origin, file, serves_offline=offline)
+    server_socket = _open_socket(host, port)
+    click.echo(f"The mirror is at seq {gateway.follower.position.seq}: {_local_address(host, port)}/")
+    serve_in_process(settings, server_socket, gateway)
 
 
 @main.command()

@@ -342,6 +342,10 @@ class CopyFailed(Exception):
     """A register cannot be copied to a database."""
 
 
+class MirrorFailed(Exception):
+    """A register cannot be mirrored."""
+
+
 class PurgeFailed(Exception):
     """A shared cache does not do what a purger asks for."""
 

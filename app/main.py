@@ -5,7 +5,7 @@ import gc
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -51,6 +51,7 @@ from app.imports.routes import router as imports
 from app.keys.routes import router as keys
 from app.leases.routes import router as leases
 from app.logs import log_once
+from app.mirror.gateway import MirrorGateway
 from app.pages.crawlers import router as crawlers
 from app.pages.docs import mount_reference_files
 from app.pages.docs import router as docs
@@ -124,6 +125,8 @@ class CounterclaimApp(FastAPI):
         super().__init__(**options)
         self.cache_middleware = ResponseCacheMiddleware(super().__call__)
         self.state.lease = None
+        self.mirror: MirrorGateway | None = None
+        """Which requests are answered, if this is a mirror of another register."""
         self._base_url = ""
         self._path_prefix: PathPrefix | None = None
 
@@ -132,12 +135,19 @@ class CounterclaimApp(FastAPI):
         set_base_url(self._base_url)
         if self._path_prefix is not None:
             scope = self._path_prefix.remove_from(scope)
+        if self.mirror is not None and scope["type"] == "http":
+            send = self.mirror.mark(send)
+            if (redirect := self.mirror.find_redirect(scope)) is not None:
+                await redirect(scope, receive, send)
+                return
         await self.cache_middleware(scope, receive, send)
 
     def find_response(self, scope: Scope) -> CompleteResponse | None:
         """Return the response to a request if it is cached, or None: then the application has to be called."""
         if self._path_prefix is not None:
             scope = self._path_prefix.remove_from(scope)
+        if self.mirror is not None and (self.mirror.offline_headers() or self.mirror.find_redirect(scope)):
+            return None
         return self.cache_middleware.find_response(scope)
 
     def use_base_url(self, url: str) -> None:
@@ -246,19 +256,30 @@ async def _check_readiness(app: FastAPI) -> None:
 
 
 async def _start_lease(app: FastAPI) -> None:
-    """Hold a lease, and forget the caches in the event loop when something is taken down."""
+    """Hold a lease, and forget the caches when something is taken down."""
+    forget_in_loop = _forget_in_loop(app)
+
+    def forget(takedown: Position) -> None:
+        forget_in_loop(takedown.seq)
+
+    lease = LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget)
+    app.state.lease = app.state.cache_middleware.lease = lease
+    await asyncio.to_thread(lease.start)
+
+
+def _forget_in_loop(app: FastAPI) -> Callable[[int], None]:
+    """Return a function that forgets, in the event loop, what was read before a takedown. Any thread may call it."""
     loop = asyncio.get_running_loop()
     invalidator: CacheInvalidator = app.state.invalidator
 
     async def forget(takedown: int) -> None:
         invalidator.forget_before(takedown)
+        app.state.database.caches[FILE_COPIES].delete_all()
 
-    def forget_in_loop(takedown: Position) -> None:
-        asyncio.run_coroutine_threadsafe(forget(takedown.seq), loop).result(app.state.settings.lease)
+    def forget_in_loop(takedown: int) -> None:
+        asyncio.run_coroutine_threadsafe(forget(takedown), loop).result(app.state.settings.lease)
 
-    lease = LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget_in_loop)
-    app.state.lease = app.state.cache_middleware.lease = lease
-    await asyncio.to_thread(lease.start)
+    return forget_in_loop
 
 
 def _run_in_background(task: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -310,7 +331,10 @@ def create_app(
         database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
-        if is_worker and database.dialect == "postgresql":
+        if (mirror := cast("CounterclaimApp", app).mirror) is not None:
+            app.state.lease = cache_middleware.lease = mirror
+            mirror.follower.start(_forget_in_loop(app))
+        elif is_worker and database.dialect == "postgresql":
             await _start_lease(app)
         tasks = [_run_in_background(_remove_outdated_copies(app))]
         if is_worker:

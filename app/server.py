@@ -34,13 +34,14 @@ from app.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from app.main import CounterclaimApp
+    from app.mirror.gateway import MirrorGateway
 
 WORKER_TIMEOUT_SECONDS = 30
 """A worker that does not respond to health checks for this long is replaced."""
 
 
-def serve_in_process(settings: Settings, server_socket: socket) -> None:
-    """Serve in this process until a signal ends it. Requests in progress are completed first."""
+def serve_in_process(settings: Settings, server_socket: socket, mirror: "MirrorGateway | None" = None) -> None:
+    """Serve in this process until a signal ends it, as a mirror if it is one. Requests in progress are completed."""
     configure_server_logging(settings)
     _ignore_hangup()
     if (check := _nightly_check(settings)) is not None:
@@ -48,6 +49,7 @@ def serve_in_process(settings: Settings, server_socket: socket) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with create_runtime_folder(), suppress(KeyboardInterrupt):
         app = create_frozen_app(settings, is_worker=True)
+        app.mirror = mirror
         GracefulServer(_uvicorn_config(app)).run(sockets=[server_socket])
 
 

@@ -201,6 +201,10 @@ class Settings(BaseSettings):
         "database of PostgreSQL, and for which a takedown waits for a process that does not answer: longer than a "
         "failover takes, and the same for all services of a register.",
     )
+    mirror_key: str = Field(
+        default="",
+        description="The API key of the role `mirror`, at the register that `counterclaim mirror` copies.",
+    )
     deadline: float = Field(
         default=4.0,
         ge=1,

@@ -104,7 +104,8 @@ class CacheInvalidator:
         cached_seq = self.response_cache.seq
         with read_session(self.database) as read:
             ((seq, epoch, purger_seconds),) = read.fetch_rows(self._select_head)
-            has_forked = self._last_epoch not in (None, epoch)
+            known = self.epochs.latest if self._last_epoch is None and self.epochs.is_loaded else self._last_epoch
+            has_forked = known not in (None, epoch)
             if has_forked or not self.epochs.is_loaded:
                 self.epochs.load(read.session)
             # Responses contain ages in days, and a retraction takes effect at the start of a day.

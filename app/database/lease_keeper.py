@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Thread
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
@@ -38,6 +39,13 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def read_clock() -> float:
     """Return the seconds of a clock that is never set, and does not stop."""
     return time.clock_gettime(_CLOCK)
+
+
+class LeaseState(Protocol):
+    """Whether a process may serve what it has read."""
+
+    def is_held(self) -> bool:
+        """Return whether what was read may be served at this moment."""
 
 
 class LeaseKeeper:

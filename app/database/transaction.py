@@ -136,6 +136,11 @@ class WriteTransaction:
         rows: list[tuple[Any, ...]] = self._execute(text, parameters).fetchall()
         return rows
 
+    def follow(self, seq: int, at: datetime) -> None:
+        """Set the clock to that of the register whose changes were copied in this transaction."""
+        self.seq, self.at = seq, at
+        self._encoded_at = self._statements.encode_datetime(at)
+
     def begin_write(self, actor: str) -> None:
         """Begin the next write of a group commit, for another actor in the same transaction."""
         self.actor = actor

@@ -24,7 +24,7 @@ from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Header, RequestKey, header_lines
 from app.cache.scope import CacheScope
 from app.database.faults import DatabaseFault, classify
-from app.database.lease_keeper import LeaseKeeper
+from app.database.lease_keeper import LeaseState
 from app.errors import Problem, RangeNotSatisfiable
 from app.http.access import UNLIMITED_PATHS, AccessControl
 from app.http.compression import (
@@ -117,7 +117,7 @@ class ResponseCacheMiddleware:
         """Set by `use_database`, since it belongs to the database."""
         self.access: AccessControl
         """Set by `use_access_settings`."""
-        self.lease: LeaseKeeper | None = None
+        self.lease: LeaseState | None = None
         """The lease of this process, for which takedowns wait. Set when a server starts on PostgreSQL."""
         self.shutdown: Shutdown | None = None
         """Set when the application starts."""

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive, Scope, Send
 
 from app.database.engine import Database, RequestState
-from app.database.lease_keeper import LeaseKeeper
+from app.database.lease_keeper import LeaseState
 from app.errors import LeaseLost, OutcomeUnknown, Problem, Unavailable
 from app.http.middleware import CONTENT_POLICY, STANDARD_HEADERS
 from app.http.problems import problem_response
@@ -30,7 +30,7 @@ FIRST_ERROR_STATUS = 500
 class LeaseGuard:
     """Sends the messages of one response."""
 
-    def __init__(self, lease: LeaseKeeper, database: Database, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, lease: LeaseState, database: Database, scope: Scope, receive: Receive, send: Send) -> None:
         self._lease = lease
         self._database = database
         self._scope = scope

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cached_property
@@ -24,6 +24,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     Integer,
+    Select,
     Table,
     case,
     exists,
@@ -33,14 +34,18 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy import Enum as SqlEnum
+from sqlmodel import Session
 
 from app.database.engine import Database
+from app.database.epochs import Epoch, read_epochs
 from app.database.read_session import read_session
+from app.database.snapshot import open_snapshot
 from app.database.tables import (
     VERSION_TABLES,
     Change,
     ClaimVersion,
     ImportedRow,
+    ImportStep,
     RegisterIdentity,
     columns_of,
     table_of,
@@ -103,6 +108,10 @@ PACKAGE_TABLES = [
 ]
 
 
+Rows = Sequence[Any]
+"""Rows of a table with the columns of its file."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegisterState:
     """What a package says about the register besides its tables."""
@@ -112,6 +121,22 @@ class RegisterState:
     at: datetime
     title: str
     terms: str | None
+    epochs: Sequence[Epoch]
+    steps: Sequence[dict[str, Any]]
+    """The transactions that published long imports, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """The ids of the claims and documents that were taken down. What belongs to the claims is deleted."""
+
+    claims: Sequence[str]
+    documents: Sequence[str]
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything was taken down."""
+        return bool(self.claims or self.documents)
 
 
 def read_register_id(database: Database) -> str:
@@ -123,9 +148,22 @@ def read_register_id(database: Database) -> str:
 
 def read_state(database: Database, title: str, terms: str | None) -> RegisterState:
     """Return what a package of the latest state says about the register."""
-    with read_session(database) as read:
-        snapshot = read.snapshot()
-    return RegisterState(read_register_id(database), snapshot.seq, snapshot.at, title, terms)
+    with database.read() as session:
+        snapshot = open_snapshot(session)
+        return describe_state(session, snapshot.seq, snapshot.at, title, terms)
+
+
+def describe_state(
+    session: Session, seq: int, at: datetime, title: str, terms: str | None, after: int = 0
+) -> RegisterState:
+    """Return what a package of the state `seq` says about the register, or a delta that follows `after`."""
+    register_id: str = session.execute(select(columns_of(RegisterIdentity).register_id)).scalar_one()
+    step = table_of(ImportStep)
+    statement = (
+        select(step).where(step.c.last_seq > after, step.c.last_seq <= seq).order_by(step.c.first_seq, step.c.import_id)
+    )
+    steps = [dict(row) for row in session.execute(statement).mappings()]
+    return RegisterState(register_id, seq, at, title, terms, read_epochs(session), steps)
 
 
 def write_package(database: Database, state: RegisterState) -> Iterator[bytes]:
@@ -134,25 +172,40 @@ def write_package(database: Database, state: RegisterState) -> Iterator[bytes]:
     Raises:
         Unavailable: An import replaced rows of the state meanwhile.
     """
+    pages = ((table, read_pages(database, table, state.seq)) for table in PACKAGE_TABLES)
+    yield from write_archive(state, pages)
+
+
+def write_archive(
+    state: RegisterState,
+    tables: Iterable[tuple[PackageTable, Iterable[Rows]]],
+    delta: tuple[int, Erased] | None = None,
+) -> Iterator[bytes]:
+    """Yield a package with the rows of each table; a `delta` has only what changed after a `seq`."""
     archive = ZipStream(zip64=True)
     resources = []
-    for table in PACKAGE_TABLES:
+    for table, pages in tables:
         digest, size = hashlib.sha256(), 0
         yield archive.begin(table.path)
-        for chunk in _write_table(database, table, state.seq):
+        for chunk in _write_table(table, pages):
             digest.update(chunk)
             size += len(chunk)
             yield archive.write(chunk)
         yield archive.end()
         resources.append(_csv_resource(table, digest.hexdigest(), size))
-    yield archive.add(DESCRIPTOR, build_descriptor(state, resources, GUARD_NOTE)) + archive.finish()
+    yield archive.add(DESCRIPTOR, build_descriptor(state, resources, GUARD_NOTE, delta)) + archive.finish()
 
 
 GUARD_NOTE = " A text that begins with one of = + - @ ' or a tab has a ' before it."
 
 
-def build_descriptor(state: RegisterState, resources: list[dict[str, Any]], note: str = "") -> bytes:
-    """Return the descriptor of a package with these resources; `note` completes its description."""
+def build_descriptor(
+    state: RegisterState, resources: list[dict[str, Any]], note: str = "", delta: tuple[int, Erased] | None = None
+) -> bytes:
+    """Return the descriptor of a package with these resources; `note` completes its description.
+
+    A `delta` has only what changed after a `seq`, and names what was erased.
+    """
     descriptor = {
         "profile": "tabular-data-package",
         "name": "counterclaim-register",
@@ -162,7 +215,16 @@ def build_descriptor(state: RegisterState, resources: list[dict[str, Any]], note
         f"`until_seq` (exclusive).{note}",
         **({"licenses": [_license(state.terms)]} if state.terms else {}),
         "created": _format_time(state.at),
-        "counterclaim": {"format": FORMAT_VERSION, "seq": state.seq},
+        "counterclaim": {
+            "format": FORMAT_VERSION,
+            "seq": state.seq,
+            **({} if delta is None else {"after": delta[0], "erased": asdict(delta[1])}),
+            "epochs": [
+                {"number": each.number, "forked_at": each.forked_seq, "at": _format_time(each.at)}
+                for each in state.epochs
+            ],
+            **({"steps": list(state.steps)} if state.steps else {}),
+        },
         "resources": resources,
     }
     return orjson.dumps(descriptor, option=orjson.OPT_INDENT_2) + b"\n"
@@ -223,14 +285,14 @@ def field_type(column: Column[Any]) -> str:
     return next((name for kind, name in kinds if isinstance(implementation, kind)), "string")
 
 
-def _write_table(database: Database, table: PackageTable, seq: int) -> Iterator[bytes]:
-    """Yield the CSV file of a table in the state `seq`."""
+def _write_table(table: PackageTable, pages: Iterable[Rows]) -> Iterator[bytes]:
+    """Yield the CSV file of a table."""
     yield format_lines([[column.name for column in table.columns]])
-    for rows in read_pages(database, table, seq):
+    for rows in pages:
         yield format_lines([format_value(value) for value in row] for row in rows)
 
 
-def read_pages(database: Database, table: PackageTable, seq: int) -> Iterator[Sequence[Sequence[Any]]]:
+def read_pages(database: Database, table: PackageTable, seq: int) -> Iterator[Rows]:
     """Yield the rows of a table in the state `seq`, in the order of its key, at most `PAGE_ROWS` at once.
 
     Rows are never changed, with three exceptions: a version is closed, which can be undone here; a takedown erases
@@ -242,7 +304,7 @@ def read_pages(database: Database, table: PackageTable, seq: int) -> Iterator[Se
     after: Sequence[Any] | None = None
     while True:
         with read_session(database) as read:
-            statement = _select_rows(table, seq).limit(PAGE_ROWS)
+            statement = select_rows(table, seq).limit(PAGE_ROWS)
             if after is not None:
                 bound = [literal(value, column.type) for value, column in zip(after, table.key, strict=True)]
                 statement = statement.where(tuple_(*table.key) > tuple_(*bound))
@@ -260,7 +322,7 @@ def read_pages(database: Database, table: PackageTable, seq: int) -> Iterator[Se
                 raise Unavailable("An import changed the register meanwhile.", hint="send the request again")
 
 
-def _select_rows(table: PackageTable, seq: int) -> Any:  # noqa: ANN401 - a statement
+def select_rows(table: PackageTable, seq: int) -> Select[Any]:
     """Select the rows of a table in the state `seq`, in the order of their key."""
     columns = table.table.c
     is_closed = columns.until_seq <= seq if "until_seq" in columns else None

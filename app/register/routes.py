@@ -2,14 +2,22 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Query, Request
+from sqlalchemy import select
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.cache.etags import digest
 from app.cache.scope import CacheScope
+from app.changes.position import Position, resolve_position
+from app.database.engine import Database
 from app.database.read_session import read_session
+from app.database.snapshot import open_snapshot
+from app.database.tables import Change, columns_of
 from app.database.takedowns import read_latest_takedown
+from app.http.deadline import disable_deadline
 from app.http.dependencies import Db
 from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
@@ -23,9 +31,18 @@ from app.http.responses import (
     key_headers,
 )
 from app.http.routing import api_router
-from app.register.package import FORMAT_VERSION, RegisterState, read_register_id, write_package
+from app.register.delta import read_delta
+from app.register.package import (
+    FORMAT_VERSION,
+    PACKAGE_TABLES,
+    describe_state,
+    read_state,
+    write_archive,
+    write_package,
+)
 from app.register.queries import read_register
 from app.register.schemas import RegisterDescription
+from app.settings import Settings
 
 router = api_router("register")
 
@@ -47,6 +64,11 @@ def get_register(request: Request, db: Db) -> Response:
 ZIP_MEDIA_TYPE = "application/zip"
 
 
+def _is_whole(scope: Scope) -> bool:
+    """Return whether a request is for the whole package, which takes long."""
+    return b"after=" not in scope["query_string"]
+
+
 @router.get(
     "/export",
     summary="Export the register",
@@ -59,18 +81,31 @@ ZIP_MEDIA_TYPE = "application/zip"
         }
     },
 )
-@offloaded()
-def export_register(request: Request, db: Db) -> Response:
+@offloaded(_is_whole)
+def export_register(
+    request: Request,
+    db: Db,
+    after: Annotated[
+        Position | None,
+        Query(
+            description="Only the records that changed after this `seq`, or `EPOCH:SEQ`, up to the `seq` in "
+            "`datapackage.json`; a 204 if there are none. After changes too large, everything.",
+            examples=[1],
+        ),
+    ] = None,
+) -> Response:
     """Return the whole register, with its history, as a ZIP archive that `counterclaim import` restores.
 
     Every record, change, id and time is in it. API keys are not.
     """
-    with read_session(db) as read:
-        snapshot = read.snapshot()
     takedown, settings = read_latest_takedown(db), request.app.state.settings
-    state = RegisterState(read_register_id(db), snapshot.seq, snapshot.at, settings.title, settings.terms or None)
+    if after is not None:
+        disable_deadline(request.scope)
+        if (delta := _export_delta(db, settings, after)) is not None:
+            return delta
+    state = read_state(db, settings.title, settings.terms or None)
     parts = (state.id, state.at.isoformat(), state.title, state.terms or "", str(takedown), str(FORMAT_VERSION))
-    name = f"{state.seq}-{digest(*(part.encode() for part in parts))}"
+    name = f"{state.seq}-{digest(*(part.encode() for part in parts), b'%d' % len(state.epochs))}"
     day = datetime.now(UTC).date().isoformat()
     headers = {
         "ETag": f'"{name}"',
@@ -91,3 +126,22 @@ def export_register(request: Request, db: Db) -> Response:
 
     copies = db.caches[FILE_COPIES]
     return LongFileResponse(request, copies, copy_name(name, takedown), render, ZIP_MEDIA_TYPE, headers)
+
+
+def _export_delta(db: Database, settings: Settings, position: int | str) -> Response | None:
+    """Return what changed after a position, a 204 if nothing did, or None if only the whole package has it."""
+    headers = {"Cache-Control": "no-store"}
+    with db.read() as session:
+        snapshot = open_snapshot(session)
+        after = resolve_position(session, position, snapshot, "after")
+        if after == snapshot.seq:
+            return Response(status_code=204, headers=headers)
+        delta = read_delta(session, after, snapshot)
+        if delta is None:
+            return None
+        change = columns_of(Change)
+        at = session.execute(select(change.at).where(change.seq == delta.seq)).scalar_one()
+        state = describe_state(session, delta.seq, at, settings.title, settings.terms or None, after)
+    tables = ((table, delta.rows[table.name]) for table in PACKAGE_TABLES)
+    body = b"".join(write_archive(state, tables, (delta.after, delta.erased)))
+    return Response(body, media_type=ZIP_MEDIA_TYPE, headers=headers)

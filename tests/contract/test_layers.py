@@ -31,6 +31,7 @@ LAYERS = (
     ("keys",),
     ("pages",),
     ("starter",),
+    ("mirror",),
     ("main", "cli", "server", "offload_process", "__main__"),
 )
 """The packages in their order. Those on one line may import each other."""
