@@ -50,9 +50,14 @@ class Register:
         """Delegate to the client: `register.get(…)` is `register.client.get(…)`."""
         return getattr(self.client, name)
 
-    def write(self, method: str, path: str, body: Any, role: str = "admin", **headers: str) -> Any:
-        """Send a write with the key of `role`."""
-        return self.client.request(method, path, json=body, headers=self.keys[role] | headers)
+    def write(self, method: str, path: str, body: Any, role: str | None = None, **headers: str) -> Any:
+        """Send a write with the key of `role`, by default of one that may send it."""
+        return self.client.request(method, path, json=body, headers=self.keys[role or role_for(path)] | headers)
+
+
+def role_for(path: str) -> str:
+    """Return a role that may send writes to `path`."""
+    return "mirror" if path == "/v1/leases" else "admin"
 
 
 def make_settings(url: str) -> Settings:

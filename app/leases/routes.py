@@ -10,7 +10,7 @@ from app.enums import LeaseKind
 from app.errors import NotFound, shorten
 from app.http.auth import Mirror
 from app.http.dependencies import Db
-from app.http.responses import json_response
+from app.http.responses import check_write_conditions, json_response
 from app.http.routing import api_router
 from app.leases.schemas import HeldLease, LeaseInput
 
@@ -33,6 +33,7 @@ def post_lease(payload: LeaseInput, request: Request, db: Db, mirror: Mirror) ->
     is answered when every holder has acknowledged it, or its lease has ended. Forget what the `takedowns` erased, then
     send the `seq` of the last one as `acknowledged`.
     """
+    check_write_conditions(request, exists=payload.id is not None)
     lease_id = _find_own_lease(db, payload.id, mirror.id) if payload.id else str(uuid7())
     seconds: float = request.app.state.settings.lease
     holder = Holder(lease_id, LeaseKind.mirror, mirror.name, seconds, mirror.id)

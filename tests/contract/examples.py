@@ -18,7 +18,7 @@ from app.http.openapi import EXAMPLES_DIRECTORY, build_document
 from app.http.responses import json_bytes
 from app.main import DESCRIBED_ROUTES
 from app.starter.load import starter_id
-from tests.registers import DatabaseCopies, Register, open_register
+from tests.registers import DatabaseCopies, Register, open_register, role_for
 
 JSON_MEDIA_TYPE = "application/json"
 CSV_MEDIA_TYPE = "text/csv"
@@ -150,7 +150,7 @@ def send_example(
     if name == "post_key_revocation":
         asked = path.format(id=first_key_id(register))
     body = body_of(operation)
-    key = register.keys["mirror" if name == "post_lease" else "admin"] if key is None else key
+    key = register.keys[role_for(path)] if key is None else key
     headers = key | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
     return register.request(method.upper(), asked, headers=headers, **body)
 

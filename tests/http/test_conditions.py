@@ -19,7 +19,7 @@ from tests.examples import (
     submit_claim,
 )
 from tests.http.operations import OPERATIONS
-from tests.registers import Register
+from tests.registers import Register, role_for
 
 PUTS: dict[str, dict[str, Any]] = {
     "/v1/sources/paper": make_source_body("A new name"),
@@ -121,7 +121,7 @@ def test_no_write_is_done_or_answered_304_if_the_record_must_not_exist(starter_r
             rows = register.get(f"/v1/claims/{EXAMPLE_CLAIM_ID}/{WITHDRAWAL_LISTS[name]}").json()["data"]
             address = path.format(id=rows[0]["id"])
         sent = body_of(operation)
-        headers = register.keys["admin"] | sent.pop("headers", {})
+        headers = register.keys[role_for(path)] | sent.pop("headers", {})
         headers |= {"If-Match": "*", "If-None-Match": "*"}
         seq = read_latest_seq(register)
         answer = register.request(method.upper(), address, headers=headers, **sent)

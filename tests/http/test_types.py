@@ -11,7 +11,7 @@ from app.http.language_tags import is_language_tag
 from tests.contract.examples import body_of, first_example
 from tests.examples import assert_problem, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
 from tests.http.operations import READS, SCHEMAS, WRITES
-from tests.registers import Register
+from tests.registers import Register, role_for
 
 CONDITION = {"If-Match": "*"}
 
@@ -234,7 +234,7 @@ def test_a_cursor_or_header_has_only_ascii_digits(shared_starter_register: Regis
 )
 def test_a_key_that_is_sent_twice_is_refused(shared_starter_register: Register, body: bytes, pointer: str) -> None:
     for method, path, _operation in WRITES:
-        headers = shared_starter_register.keys["admin"] | CONDITION | {"Content-Type": "application/json"}
+        headers = shared_starter_register.keys[role_for(path)] | CONDITION | {"Content-Type": "application/json"}
         answer = shared_starter_register.request(method, path, content=body, headers=headers)
         problem = assert_problem(answer, 422, "invalid_request")
         assert problem["errors"][0]["pointer"] == pointer

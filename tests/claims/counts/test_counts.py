@@ -233,7 +233,7 @@ def test_counts_are_revalidated_like_lists(shared_starter_register: Register) ->
         "/v1/claims/counts?by=year&known_on=2025-06-12", headers={"If-None-Match": answer.headers["ETag"]}
     )
     assert again.status_code == 304
-    assert answer.headers["Surrogate-Key"] == "claims"
+    assert answer.headers["Surrogate-Key"] == "register claims"
 
 
 def test_an_unknown_dimension_is_refused_with_the_right_ones(shared_starter_register: Register) -> None:
