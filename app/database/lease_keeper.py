@@ -26,6 +26,9 @@ RETRY_SECONDS = 1.0
 
 RENEWALS_PER_LEASE = 3
 
+PROCESS_RENEWALS_PER_LEASE = 10
+"""A failover may begin right before the next renewal: what is left of the lease then has to last for it."""
+
 CLOSE_SECONDS = 1.0
 """How long closing waits for the thread, which hangs if the database does."""
 
@@ -116,7 +119,7 @@ class LeaseKeeper:
         # A takedown that was committed meanwhile may not have seen the renewal.
         if is_renewed and self._look().takedown <= self._acknowledged and not self._stop.is_set():
             self._held_until = started_at + self._holder.seconds
-            self._renew_at = started_at + self._holder.seconds / RENEWALS_PER_LEASE
+            self._renew_at = started_at + self._holder.seconds / PROCESS_RENEWALS_PER_LEASE
 
     def _look(self) -> RegisterHead:
         with Session(self._look_engine, autoflush=False) as session:

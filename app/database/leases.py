@@ -1,7 +1,7 @@
 """Leases: a takedown is answered when no holder of a lease serves what was taken down.
 
 A holder is whoever keeps copies of what it has read: a process of the service, a purger of a shared cache, a mirror. It
-may serve them while it holds its lease, which it renews every third of its length. A renewal succeeds only if the
+may serve them while it holds its lease, which it renews several times in its length. A renewal succeeds only if the
 holder has acknowledged the latest takedown: that it has forgotten every copy from before, and will not read an earlier
 state again. A takedown therefore waits until every lease has acknowledged it or has ended, at most one length.
 

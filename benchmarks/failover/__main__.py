@@ -81,9 +81,8 @@ def main() -> None:
         folder.chmod(0o755)
         try:
             outcomes = measure(folder, options.only)
-        except BaseException:
+        finally:
             shutil.copytree(folder, ROOT / ".bench" / "failover" / "logs", dirs_exist_ok=True, ignore=_all_but_logs)
-            raise
     print(render(outcomes, commit))
     if options.save:
         save(outcomes, commit)
