@@ -178,7 +178,8 @@ def _fetch_from_server(
     try:
         return read.fetch_prepared(statement, parameter)
     finally:
-        if not read.driver.closed:
+        # The driver refuses to change a connection whose statement was cut off, which would hide why it was.
+        if not read.driver.pgconn.transaction_status:
             read.driver.autocommit = False
 
 

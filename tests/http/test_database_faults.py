@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.database.engine import Database
 from app.database.faults import DatabaseFault, classify
-from app.database.read_session import read_session
+from app.database.read_session import ReadSession, read_session
 from app.database.transaction import WriteTransaction
 from app.http import openapi
 from app.main import CounterclaimApp
@@ -321,3 +321,21 @@ def test_one_read_notices_that_all_connections_are_lost(hasty_register: Register
     # The poll of the response cache has noticed it before the first read.
     assert [answer.status_code for answer in answers] == [200] * 4
     lost.dispose()
+
+
+def test_a_single_statement_that_is_cut_off_is_a_503(
+    starter_register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if starter_register.database.dialect == "sqlite":
+        pytest.skip("a file has no connection that can be cut off")
+    claim = starter_register.get("/v1/claims?limit=1").json()["data"][0]["id"]
+
+    def cut_off(reading: ReadSession, *_arguments: object, **_options: object) -> None:
+        reading.driver.pgconn.send_query(b"SELECT pg_sleep(0.2)")  # the connection still waits for the answer
+        error = psycopg.errors.ConnectionTimeout("no answer")
+        raise DBAPIError.instance("SELECT", None, error, psycopg.Error, dialect=reading.database.read_engine.dialect)
+
+    with monkeypatch.context() as faulty:
+        faulty.setattr(ReadSession, "fetch_prepared", cut_off)
+        assert_problem(starter_register.get(f"/v1/claims/{claim}"), 503, "unavailable")
+    assert starter_register.get(f"/v1/claims/{claim}?").status_code == 200
