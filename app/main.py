@@ -29,7 +29,7 @@ from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.epochs import EPOCHS
 from app.database.lease_keeper import LeaseKeeper
-from app.database.leases import Position
+from app.database.leases import LogPosition
 from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
 from app.enums import LeaseKind
@@ -259,7 +259,7 @@ async def _start_lease(app: FastAPI) -> None:
     """Hold a lease, and forget the caches when something is taken down."""
     forget_in_loop = _forget_in_loop(app)
 
-    def forget(takedown: Position) -> None:
+    def forget(takedown: LogPosition) -> None:
         forget_in_loop(takedown.seq)
 
     lease = LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget)

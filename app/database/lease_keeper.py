@@ -16,7 +16,7 @@ from sqlmodel import Session
 from uuid_utils import uuid7
 
 from app.database.engine import Database
-from app.database.leases import Holder, Position, RegisterHead, end_lease, read_head, renew_lease
+from app.database.leases import Holder, LogPosition, RegisterHead, end_lease, read_head, renew_lease
 from app.enums import LeaseKind
 from app.logs import log_once
 
@@ -32,7 +32,7 @@ PROCESS_RENEWALS_PER_LEASE = 10
 CLOSE_SECONDS = 1.0
 """How long closing waits for the thread, which hangs if the database does."""
 
-Forget = Callable[[Position], None]
+Forget = Callable[[LogPosition], None]
 """Forgets every copy of what was read before a takedown, and lets nothing be read from before it, or raises."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -66,7 +66,7 @@ class LeaseKeeper:
         self._engine = database.create_lease_engine()
         # On SQLite, each transaction of an engine that writes takes the lock of the file.
         self._look_engine = database.primary_read_engine if database.dialect == "sqlite" else self._engine
-        self._acknowledged = Position(0, 0)
+        self._acknowledged = LogPosition(0, 0)
         self._renew_at = 0.0
         self._held_until = 0.0
         self._stop = Event()

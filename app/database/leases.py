@@ -44,7 +44,7 @@ SELECT_SERVER = text(
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Position:
+class LogPosition:
     """A change of the register, or 0 for none, in an epoch."""
 
     epoch: int
@@ -55,8 +55,8 @@ class Position:
 class RegisterHead:
     """The latest change of the register, and the latest takedown."""
 
-    latest: Position
-    takedown: Position
+    latest: LogPosition
+    takedown: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ _SELECT_HEAD = select(
 def read_head(session: Session) -> RegisterHead:
     """Return the latest change and the latest takedown. The session has to read the primary database."""
     seq, epoch, takedown = session.execute(_SELECT_HEAD).one()
-    return RegisterHead(Position(epoch, seq), Position(epoch, takedown))
+    return RegisterHead(LogPosition(epoch, seq), LogPosition(epoch, takedown))
 
 
-def read_waiting_takedowns(session: Session, acknowledged: Position, limit: int) -> list[int]:
+def read_waiting_takedowns(session: Session, acknowledged: LogPosition, limit: int) -> list[int]:
     """Return the first takedowns that a holder has not acknowledged, oldest first; after a fork, all of them."""
     head, change = read_head(session), columns_of(Change)
     after = acknowledged.seq if acknowledged.epoch == head.latest.epoch else 0
@@ -92,7 +92,7 @@ def read_waiting_takedowns(session: Session, acknowledged: Position, limit: int)
     return list(session.execute(statement).scalars())
 
 
-def renew_lease(session: Session, holder: Holder, acknowledged: Position) -> bool:
+def renew_lease(session: Session, holder: Holder, acknowledged: LogPosition) -> bool:
     """Renew the lease of a holder, or create it, in a session that writes; return whether it was renewed.
 
     It is not while a takedown waits for its acknowledgement: then only the acknowledgement is recorded. The holder may
@@ -221,7 +221,7 @@ def wait_for_acknowledgements(database: Database, lease_seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _select_unacknowledged(takedown: Position, now: datetime) -> Select[float]:
+def _select_unacknowledged(takedown: LogPosition, now: datetime) -> Select[float]:
     lease = columns_of(Lease)
     is_unacknowledged: ColumnElement[bool] = or_(
         lease.epoch < takedown.epoch, and_(lease.epoch == takedown.epoch, lease.acknowledged < takedown.seq)

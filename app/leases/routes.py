@@ -5,7 +5,7 @@ from starlette.responses import Response
 from uuid_utils import uuid7
 
 from app.database.engine import Database
-from app.database.leases import Holder, Position, has_lease, read_head, read_waiting_takedowns, renew_lease
+from app.database.leases import Holder, LogPosition, has_lease, read_head, read_waiting_takedowns, renew_lease
 from app.enums import LeaseKind
 from app.errors import NotFound, shorten
 from app.http.auth import Mirror
@@ -38,7 +38,7 @@ def post_lease(payload: LeaseInput, request: Request, db: Db, mirror: Mirror) ->
     seconds: float = request.app.state.settings.lease
     holder = Holder(lease_id, LeaseKind.mirror, mirror.name, seconds, mirror.id)
     with db.write() as session:
-        acknowledged = min(Position(payload.epoch, payload.acknowledged), read_head(session).latest)
+        acknowledged = min(LogPosition(payload.epoch, payload.acknowledged), read_head(session).latest)
         is_renewed = renew_lease(session, holder, acknowledged)
     with db.read_primary() as session:
         head = read_head(session)

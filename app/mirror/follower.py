@@ -16,7 +16,7 @@ from app.database.engine import Database
 from app.database.epochs import latest_epoch
 from app.database.erasure import is_erasure_pending
 from app.database.lease_keeper import RENEWALS_PER_LEASE, RETRY_SECONDS, read_clock
-from app.database.leases import Position
+from app.database.leases import LogPosition
 from app.database.tables import TAKEDOWN_CHANGE, Change, Clock, RegisterIdentity, columns_of
 from app.errors import MirrorFailed
 from app.logs import log_once
@@ -52,7 +52,7 @@ class Follower:
             seconds: For how long an answer of the origin counts if there is no key, and thus no lease.
             has_key: Whether the mirror holds leases.
         """
-        self.position = Position(1, 0)
+        self.position = LogPosition(1, 0)
         """The latest change that the mirror has."""
         self.contact_at = datetime.fromtimestamp(contact.stat().st_mtime, UTC)
         """When the origin has last confirmed that the mirror may serve what it has."""
@@ -133,7 +133,7 @@ class Follower:
             self._renew()
         return has_changes
 
-    def _next_position(self) -> Position | None:
+    def _next_position(self) -> LogPosition | None:
         return self.position if self._has_register and not self._is_outdated else None
 
     def _apply(self) -> None:
@@ -160,7 +160,7 @@ class Follower:
     def _read_position(self) -> None:
         with self._database.read() as session:
             seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()
-            self.position = Position(latest_epoch(session), seq)
+            self.position = LogPosition(latest_epoch(session), seq)
 
     def _renew(self) -> None:
         started_at = read_clock()

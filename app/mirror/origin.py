@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from app import __version__
-from app.database.leases import Position
+from app.database.leases import LogPosition
 from app.errors import MirrorFailed
 
 SILENCE_SECONDS = 10.0
@@ -102,7 +102,7 @@ class Origin:
         base_url = "" if links_self.startswith("/") else links_self.removesuffix("/v1/register")
         return OriginDescription(self.address, body["id"], base_url, body["title"], body["terms"] or "")
 
-    def fetch_changes(self, path: Path, position: Position | None) -> bool:
+    def fetch_changes(self, path: Path, position: LogPosition | None) -> bool:
         """Write what changed after `position`, or the whole package, to `path`; return whether there was something.
 
         Raises:
@@ -131,7 +131,7 @@ class Origin:
                     raise OriginUnreachable(str(error)) from None
         return True
 
-    def renew_lease(self, lease: str | None, acknowledged: Position) -> LeaseAnswer | None:
+    def renew_lease(self, lease: str | None, acknowledged: LogPosition) -> LeaseAnswer | None:
         """Renew a lease, or create one; return None if it was revoked. Raises `MirrorFailed` if the key may not."""
         body = {"id": lease, "epoch": acknowledged.epoch, "acknowledged": acknowledged.seq}
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}

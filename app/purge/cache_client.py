@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from app.database.lease_keeper import read_clock
-from app.database.leases import Position
+from app.database.leases import LogPosition
 from app.errors import PurgeFailed
 
 TIMEOUT_SECONDS = 5.0
@@ -25,7 +25,7 @@ class CacheAnswer:
     received_at: float
 
 
-def format_known(position: Position) -> str:
+def format_known(position: LogPosition) -> str:
     """Return a position as the cache states it."""
     return f"{position.epoch}:{position.seq}"
 
@@ -50,7 +50,7 @@ class CacheClient:
         """Return the state of the cache, without a change of it. Raises `PurgeFailed` as `purge` does."""
         return self._send({})
 
-    def purge(self, position: Position, keys: Sequence[str], until: float) -> CacheAnswer:
+    def purge(self, position: LogPosition, keys: Sequence[str], until: float) -> CacheAnswer:
         """Purge the responses with one of `keys`, and tell that everything up to `position` is purged then.
 
         Args:

@@ -18,7 +18,7 @@ from uuid_utils import uuid7
 from app.cache.scope import REGISTER_KEY
 from app.database.engine import Database
 from app.database.lease_keeper import RENEWALS_PER_LEASE, read_clock
-from app.database.leases import Holder, Position, RegisterHead, end_lease, read_head, renew_lease
+from app.database.leases import Holder, LogPosition, RegisterHead, end_lease, read_head, renew_lease
 from app.database.read_session import ReadSession, read_session
 from app.enums import LeaseKind
 from app.errors import PurgeFailed
@@ -50,9 +50,9 @@ class Purger:
         self._cache = cache
         name = f"{socket.gethostname()[:60]} {os.getpid()} purges {cache.url}"[:200]
         self._holder = Holder(str(uuid7()), LeaseKind.purger, name, lease_seconds)
-        self._purged: Position | None = None
+        self._purged: LogPosition | None = None
         """The latest change whose purge the cache has confirmed; None: it has to be purged of everything."""
-        self._acknowledged = Position(0, 0)
+        self._acknowledged = LogPosition(0, 0)
         self._days: tuple[int, ...] = ()
         self._cache_ahead = 0.0
         """By how many seconds the clock of the cache is at least ahead of `read_clock`."""
@@ -103,15 +103,15 @@ class Purger:
             self._days = days
         return head
 
-    def _find_changes(self, read: ReadSession, epoch: int) -> tuple[Position, Sequence[str]]:
+    def _find_changes(self, read: ReadSession, epoch: int) -> tuple[LogPosition, Sequence[str]]:
         """Return the latest change, and the keys of what has changed since the last purge."""
         snapshot = read.snapshot()
-        position = Position(epoch, snapshot.latest_seq)
+        position = LogPosition(epoch, snapshot.latest_seq)
         if self._purged is None or self._purged.epoch != epoch or position < self._purged:
             return position, [REGISTER_KEY]
         return position, find_changed_keys(read, self._purged.seq, snapshot)
 
-    def _send(self, position: Position, keys: Sequence[str]) -> None:
+    def _send(self, position: LogPosition, keys: Sequence[str]) -> None:
         """Purge `keys`, or everything if the cache is not in the state that this purger has left it in."""
         if self._purged is None:
             self._note_clock(self._cache.read_state())
@@ -126,7 +126,7 @@ class Purger:
     def _note_clock(self, answer: CacheAnswer) -> None:
         self._cache_ahead = answer.clock - answer.received_at
 
-    def _renew(self, takedown: Position) -> None:
+    def _renew(self, takedown: LogPosition) -> None:
         started_at = read_clock()
         with self._database.write() as session:
             is_renewed = renew_lease(session, self._holder, takedown)

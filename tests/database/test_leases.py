@@ -12,7 +12,7 @@ from app.database.engine import Database
 from app.database.lease_keeper import LeaseKeeper
 from app.database.leases import (
     Holder,
-    Position,
+    LogPosition,
     end_lease,
     has_living_lease,
     list_leases,
@@ -30,12 +30,12 @@ from tests.registers import Register
 HOLDERS = [Holder(f"0197b0c2-7d3e-7cc1-9f0a-{number:012}", LeaseKind.process, "host 1", 30.0) for number in range(9)]
 
 
-def renew(database: Database, holder: Holder, acknowledged: Position) -> bool:
+def renew(database: Database, holder: Holder, acknowledged: LogPosition) -> bool:
     with database.write() as session:
         return renew_lease(session, holder, acknowledged)
 
 
-def take_down(register: Register, title: str = "A document") -> Position:
+def take_down(register: Register, title: str = "A document") -> LogPosition:
     """Take a document down in a process without a lease, and return the change, without waiting for anybody."""
     document = register.write("POST", "/v1/documents", {"title": title}).json()["id"]
     answer = register.write("POST", f"/v1/documents/{document}/takedown", {"reason": "a court order"})
@@ -80,11 +80,11 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> _Pauses:
 @pytest.mark.usefixtures("unwaited")
 def test_a_lease_is_renewed_only_after_the_last_takedown_is_acknowledged(register: Register) -> None:
     database, [holder, *_] = register.database, HOLDERS
-    assert renew(database, holder, Position(1, 0))
+    assert renew(database, holder, LogPosition(1, 0))
     takedown = take_down(register)
-    assert not renew(database, holder, Position(1, 0))
+    assert not renew(database, holder, LogPosition(1, 0))
     with database.read_primary() as session:
-        assert read_waiting_takedowns(session, Position(1, 0), 9) == [takedown.seq]
+        assert read_waiting_takedowns(session, LogPosition(1, 0), 9) == [takedown.seq]
         assert read_waiting_takedowns(session, takedown, 9) == []
         [lease] = list_leases(session)
         assert (lease.epoch, lease.acknowledged) == (1, 0)
@@ -105,7 +105,7 @@ def test_a_lease_is_renewed_only_after_the_last_takedown_is_acknowledged(registe
 def test_a_holder_without_a_lease_gets_none_before_it_has_acknowledged(register: Register) -> None:
     database, [holder, *_] = register.database, HOLDERS
     take_down(register)
-    assert not renew(database, holder, Position(1, 0))
+    assert not renew(database, holder, LogPosition(1, 0))
     with database.read_primary() as session:
         assert list_leases(session, at=read_time(session)) == []
 
@@ -114,7 +114,7 @@ def test_a_holder_without_a_lease_gets_none_before_it_has_acknowledged(register:
 def test_a_takedown_waits_for_the_acknowledgement_or_the_end_of_each_lease(register: Register, waits: _Pauses) -> None:
     database, [first, second, *_] = register.database, HOLDERS
     for holder in (first, second):
-        renew(database, holder, Position(1, 0))
+        renew(database, holder, LogPosition(1, 0))
     takedown = take_down(register)
 
     def go_on() -> None:
@@ -134,7 +134,7 @@ def test_a_takedown_waits_for_the_acknowledgement_or_the_end_of_each_lease(regis
 def test_a_takedown_waits_at_most_for_the_longest_lease(register: Register, waits: _Pauses) -> None:
     database, [holder, *_] = register.database, HOLDERS
     long = Holder(holder.id, holder.kind, holder.name, 60.0)
-    renew(database, long, Position(1, 0))
+    renew(database, long, LogPosition(1, 0))
     take_down(register)
     wait_for_acknowledgements(database, 30.0)
     assert 61.0 < sum(waits) < 61.2
@@ -165,16 +165,16 @@ def test_on_another_server_a_takedown_waits_for_leases_whose_rows_are_missing(
 def test_an_acknowledgement_of_an_earlier_epoch_does_not_count(register: Register, waits: _Pauses) -> None:
     database, [holder, *_] = register.database, HOLDERS
     takedown = take_down(register)
-    assert renew(database, holder, Position(takedown.epoch, 10_000))
+    assert renew(database, holder, LogPosition(takedown.epoch, 10_000))
     with database.write() as session:
         statement = "INSERT INTO epoch (number, forked_seq, at) SELECT 2, 0, at FROM epoch WHERE number = 1"
         session.execute(text(statement))
-    assert not renew(database, holder, Position(1, 10_000))
+    assert not renew(database, holder, LogPosition(1, 10_000))
     with database.read_primary() as reading:
-        assert read_waiting_takedowns(reading, Position(1, 10_000), 9) == [takedown.seq]
+        assert read_waiting_takedowns(reading, LogPosition(1, 10_000), 9) == [takedown.seq]
 
     def go_on() -> None:
-        renew(database, holder, Position(2, takedown.seq))
+        renew(database, holder, LogPosition(2, takedown.seq))
 
     waits.action = go_on
     wait_for_acknowledgements(database, 30.0)
@@ -184,7 +184,7 @@ def test_an_acknowledgement_of_an_earlier_epoch_does_not_count(register: Registe
 @pytest.mark.usefixtures("unwaited")
 def test_a_promotion_during_the_wait_is_told(register: Register, waits: _Pauses) -> None:
     database, [holder, *_] = register.database, HOLDERS
-    renew(database, holder, Position(1, 0))
+    renew(database, holder, LogPosition(1, 0))
     take_down(register)
 
     def promote() -> None:
@@ -200,15 +200,15 @@ def test_a_promotion_during_the_wait_is_told(register: Register, waits: _Pauses)
 def test_the_number_of_mirrors_is_limited(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "MAX_REMOTE_LEASES", 2)
     mirrors = [Holder(each.id, LeaseKind.mirror, "a mirror", 30.0) for each in HOLDERS]
-    assert renew(register.database, mirrors[0], Position(1, 0))
-    assert renew(register.database, mirrors[1], Position(1, 0))
+    assert renew(register.database, mirrors[0], LogPosition(1, 0))
+    assert renew(register.database, mirrors[1], LogPosition(1, 0))
     with pytest.raises(LeaseLimit):
-        renew(register.database, mirrors[2], Position(1, 0))
-    assert renew(register.database, mirrors[1], Position(1, 0))
-    assert renew(register.database, HOLDERS[3], Position(1, 0))  # a process is no mirror
+        renew(register.database, mirrors[2], LogPosition(1, 0))
+    assert renew(register.database, mirrors[1], LogPosition(1, 0))
+    assert renew(register.database, HOLDERS[3], LogPosition(1, 0))  # a process is no mirror
     with register.database.write() as session:
         end_lease(session, mirrors[0].id)
-    assert renew(register.database, mirrors[2], Position(1, 0))
+    assert renew(register.database, mirrors[2], LogPosition(1, 0))
 
 
 class _Clock:
@@ -222,12 +222,12 @@ class _Clock:
 @pytest.mark.usefixtures("unwaited")
 def test_a_keeper_renews_forgets_and_acknowledges(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
-    forgotten: list[Position] = []
+    forgotten: list[LogPosition] = []
     keeper = LeaseKeeper(register.database, LeaseKind.process, 30.0, forgotten.append)
     assert not keeper.is_held()
     keeper.keep()
     assert keeper.is_held()
-    assert forgotten == [Position(1, 0)]
+    assert forgotten == [LogPosition(1, 0)]
     clock.now += 29.9
     assert keeper.is_held()
     clock.now += 0.2
@@ -236,7 +236,7 @@ def test_a_keeper_renews_forgets_and_acknowledges(register: Register, monkeypatc
     assert keeper.is_held()
     takedown = take_down(register)
     keeper.keep()
-    assert forgotten == [Position(1, 0), takedown]
+    assert forgotten == [LogPosition(1, 0), takedown]
     with register.database.read_primary() as session:
         [lease] = list_leases(session)
         assert (lease.epoch, lease.acknowledged) == (takedown.epoch, takedown.seq)
@@ -249,7 +249,7 @@ def test_a_keeper_does_not_rely_on_a_renewal_that_a_takedown_may_have_missed(
     register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _Clock(monkeypatch)
-    forgotten: list[Position] = []
+    forgotten: list[LogPosition] = []
     keeper = LeaseKeeper(register.database, LeaseKind.process, 30.0, forgotten.append)
     look = keeper._look
     looks: list[Any] = []
@@ -273,7 +273,7 @@ def test_a_keeper_does_not_rely_on_a_renewal_that_a_takedown_may_have_missed(
 def test_a_keeper_that_cannot_forget_does_not_acknowledge(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     _Clock(monkeypatch)
 
-    def fail(_takedown: Position) -> None:
+    def fail(_takedown: LogPosition) -> None:
         raise TimeoutError
 
     keeper = LeaseKeeper(register.database, LeaseKind.process, 30.0, fail)

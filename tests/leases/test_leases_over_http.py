@@ -131,5 +131,5 @@ def test_operators_list_and_revoke_leases(register: Register, monkeypatch: pytes
 def test_a_lease_of_a_process_is_not_revoked(register: Register) -> None:
     holder = leases.Holder("0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60", LeaseKind.process, "host 1", 30.0)
     with register.database.write() as session:
-        leases.renew_lease(session, holder, leases.Position(1, 0))
+        leases.renew_lease(session, holder, leases.LogPosition(1, 0))
     assert "Stop the process" in run(register, "revoke", holder.id, code=1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.cache.scope import CHANGES_KEY, CLAIMS_KEY, REGISTER_KEY
-from app.database.leases import Position, list_leases, read_head
+from app.database.leases import LogPosition, list_leases, read_head
 from app.enums import LeaseKind
 from app.errors import PurgeFailed
 from app.http.responses import SHARED_CACHE_CONTROL, shared_cache_control
@@ -148,7 +148,7 @@ def test_a_takedown_is_acknowledged_when_the_cache_has_confirmed_it(
     thread.join()
 
 
-def read_takedown(register: Register) -> Position:
+def read_takedown(register: Register) -> LogPosition:
     with register.database.read_primary() as session:
         return read_head(session).takedown
 
