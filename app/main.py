@@ -32,7 +32,6 @@ from app.database.lease_keeper import LeaseKeeper
 from app.database.leases import LogPosition
 from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
-from app.enums import LeaseKind
 from app.errors import Problem
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
@@ -262,7 +261,7 @@ async def _start_lease(app: FastAPI) -> None:
     def forget(takedown: LogPosition) -> None:
         forget_in_loop(takedown.seq)
 
-    lease = LeaseKeeper(app.state.database, LeaseKind.process, app.state.settings.lease, forget)
+    lease = LeaseKeeper(app.state.database, app.state.settings.lease, forget)
     app.state.lease = app.state.cache_middleware.lease = lease
     await asyncio.to_thread(lease.start)
 

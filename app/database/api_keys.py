@@ -1,7 +1,6 @@
 """API keys: create, list, revoke and authenticate them."""
 
 import hashlib
-import re
 import secrets
 import time
 import unicodedata
@@ -17,6 +16,7 @@ from uuid_utils import uuid7
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.tables import ApiKey, columns_of, table_of
+from app.database.types import ID_PATTERN
 from app.enums import Role
 from app.errors import invalid_field
 
@@ -26,8 +26,6 @@ KEY_CACHE_SECONDS = 0.5
 MAX_CACHED_KEYS = 10_000
 
 MAX_NAME_CHARACTERS = 80
-
-ID_PATTERN = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 LAST_USE_PRECISION = timedelta(hours=1)
 """How old the recorded last use of a key becomes before it is recorded again."""

@@ -412,7 +412,7 @@ class Database:
         return engine
 
     def require(self, seq: int) -> None:
-        """Read no state before `seq` from the replica, whatever else is down: something was taken down there."""
+        """Read no state before `seq` from a replica, also while the primary server is down: `seq` is a takedown."""
         self.required_seq = max(self.required_seq, seq)
 
     def check_schema(self) -> None:

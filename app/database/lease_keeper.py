@@ -54,14 +54,14 @@ class LeaseState(Protocol):
 class LeaseKeeper:
     """Holds a lease in a thread of its own. Any thread may ask whether it is held."""
 
-    def __init__(self, database: Database, kind: LeaseKind, seconds: float, forget: Forget) -> None:
-        """Hold a lease of `kind` for `seconds` at a time. `forget` is called, in the thread, before a takedown counts.
+    def __init__(self, database: Database, seconds: float, forget: Forget) -> None:
+        """Hold a lease for `seconds` at a time. `forget` is called, in the thread, before a takedown counts.
 
         It must return only when nothing from before the takedown can be served any more.
         """
         self._database = database
         name = f"{socket.gethostname()[:100]} {os.getpid()}"
-        self._holder = Holder(str(uuid7()), kind, name, seconds)
+        self._holder = Holder(str(uuid7()), LeaseKind.process, name, seconds)
         self._forget = forget
         self._engine = database.create_lease_engine()
         # On SQLite, each transaction of an engine that writes takes the lock of the file.

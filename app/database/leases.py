@@ -141,8 +141,6 @@ def _check_limit(session: Session, now: datetime) -> None:
 
 def has_lease(session: Session, id_: str, key: str) -> bool:
     """Return whether there is a lease with an id that an API key has created, and that was not revoked."""
-    if not ID_PATTERN.fullmatch(id_):
-        return False  # PostgreSQL refuses to compare it
     lease = columns_of(Lease)
     return session.execute(select(lease.id).where(lease.id == id_, lease.key == key)).first() is not None
 
@@ -171,14 +169,6 @@ def list_leases(session: Session, *, at: datetime | None = None) -> Sequence[Lea
     lease = columns_of(Lease)
     statement = select(Lease).order_by(lease.renewed_at, lease.id)
     return session.execute(statement if at is None else statement.where(lease.expires_at > at)).scalars().all()
-
-
-def has_living_lease(session: Session, kind: LeaseKind) -> bool:
-    """Return whether a holder of this kind holds a lease."""
-    lease, now = columns_of(Lease), read_time(session)
-    return (
-        session.execute(select(lease.id).where(lease.kind == kind, lease.expires_at > now).limit(1)).first() is not None
-    )
 
 
 def read_time(session: Session) -> datetime:

@@ -1,7 +1,7 @@
 """Connections to an address that names several servers of PostgreSQL, of which some may be silent.
 
 A server that is frozen or cut off refuses nothing, so that each connection to it waits for its timeout. It is left out
-for a while then, and the server that answered last is asked first.
+for a while then, and the server that answered last is tried first.
 """
 
 import os

@@ -10,11 +10,10 @@ from starlette.types import Message, Receive, Scope, Send
 from app.database.engine import Database, RequestState
 from app.database.lease_keeper import LeaseState
 from app.errors import LeaseLost, OutcomeUnknown, Problem, Unavailable
+from app.http.deadline import READ_METHODS
 from app.http.middleware import CONTENT_POLICY, STANDARD_HEADERS
 from app.http.problems import problem_response
 from app.logs import log_once
-
-READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 REPEATED_HEADERS = {name for name, _ in (*STANDARD_HEADERS, CONTENT_POLICY)} | {
     b"x-request-id",

@@ -4,16 +4,16 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.database.types import ID_PATTERN
 from app.http.schema_types import Input, Output
 
 MAX_NUMBER = 10**18 - 1
-LEASE_ID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 class LeaseInput(Input):
     """A lease to create or renew, and what its holder has forgotten."""
 
-    id: Annotated[str, Field(pattern=LEASE_ID_PATTERN)] | None = Field(
+    id: Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")] | None = Field(
         default=None,
         description="The id of the lease that is renewed; null: a new one.",
         examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"],

@@ -118,7 +118,7 @@ class Purger:
         until = self._held_until + self._cache_ahead if self._held_until else 0.0
         answer = self._cache.purge(position, keys, until)
         is_continued = self._purged is not None and answer.known == format_known(self._purged)
-        if not is_continued and list(keys) != [REGISTER_KEY]:  # the cache was restarted, or somebody else has purged it
+        if not is_continued and list(keys) != [REGISTER_KEY]:  # it was restarted, or has another purger
             answer = self._cache.purge(position, [REGISTER_KEY], until)
         self._note_clock(answer)
         self._purged, self._contact_at = position, answer.received_at

@@ -14,7 +14,6 @@ from app.database.leases import (
     Holder,
     LogPosition,
     end_lease,
-    has_living_lease,
     list_leases,
     read_head,
     read_time,
@@ -94,8 +93,7 @@ def test_a_lease_is_renewed_only_after_the_last_takedown_is_acknowledged(registe
         [lease] = list_leases(session)
         assert (lease.epoch, lease.acknowledged) == (1, takedown.seq)
         assert lease.expires_at > before
-        assert has_living_lease(session, LeaseKind.process)
-        assert not has_living_lease(session, LeaseKind.purger)
+        assert lease.kind is LeaseKind.process
     with database.write() as session:
         assert end_lease(session, holder.id)
         assert not end_lease(session, holder.id)
@@ -223,7 +221,7 @@ class _Clock:
 def test_a_keeper_renews_forgets_and_acknowledges(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
     forgotten: list[LogPosition] = []
-    keeper = LeaseKeeper(register.database, LeaseKind.process, 30.0, forgotten.append)
+    keeper = LeaseKeeper(register.database, 30.0, forgotten.append)
     assert not keeper.is_held()
     keeper.keep()
     assert keeper.is_held()
@@ -250,7 +248,7 @@ def test_a_keeper_does_not_rely_on_a_renewal_that_a_takedown_may_have_missed(
 ) -> None:
     _Clock(monkeypatch)
     forgotten: list[LogPosition] = []
-    keeper = LeaseKeeper(register.database, LeaseKind.process, 30.0, forgotten.append)
+    keeper = LeaseKeeper(register.database, 30.0, forgotten.append)
     look = keeper._look
     looks: list[Any] = []
 
@@ -276,7 +274,7 @@ def test_a_keeper_that_cannot_forget_does_not_acknowledge(register: Register, mo
     def fail(_takedown: LogPosition) -> None:
         raise TimeoutError
 
-    keeper = LeaseKeeper(register.database, LeaseKind.process, 30.0, fail)
+    keeper = LeaseKeeper(register.database, 30.0, fail)
     with pytest.raises(TimeoutError):
         keeper.keep()
     with register.database.read_primary() as session:
@@ -285,11 +283,11 @@ def test_a_keeper_that_cannot_forget_does_not_acknowledge(register: Register, mo
 
 
 def test_a_started_keeper_ends_its_lease(register: Register) -> None:
-    keeper = LeaseKeeper(register.database, LeaseKind.purger, 30.0, lambda _takedown: None)
+    keeper = LeaseKeeper(register.database, 30.0, lambda _takedown: None)
     keeper.start()
     assert keeper.is_held()
     with register.database.read_primary() as session:
-        assert has_living_lease(session, LeaseKind.purger)
+        assert [lease.kind for lease in list_leases(session)] == [LeaseKind.process]
     keeper.close()
     with register.database.read_primary() as session:
         assert list_leases(session) == []
