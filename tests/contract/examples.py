@@ -30,6 +30,16 @@ METHODS = ("get", "put", "post", "patch", "delete")
 TIME_FIELDS = ("recorded_at", "updated_at", "at", "created_at", "last_used_at", "revoked_at", "prov:generatedAtTime")
 FIXED_TIME = "2026-11-20T10:00:00Z"
 
+LAST_OPERATIONS = (
+    "post_reinstatement",
+    "post_retraction",
+    "post_takedown",
+    "post_document_takedown",
+    "post_source_takedown",
+    "post_lease",
+)
+"""Operations whose examples follow all others on one register. A takedown would wait until a lease ends."""
+
 # The paths for operations whose response to the parameter examples is too long.
 COMPARED_CLAIM_IDS = ("01a1f640-bc00-7fe1-8aaf-3de79d8fb7ee", "01a1f640-bc00-7ca1-8b60-821cb18e96a1")
 """The British and the Ukrainian figure for 2024."""
@@ -153,6 +163,12 @@ def send_example(
     key = register.keys[role_for(path)] if key is None else key
     headers = key | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
     return register.request(method.upper(), asked, headers=headers, **body)
+
+
+def order_of(operation: dict[str, Any]) -> int:
+    """Return a number by which the operations of one register are sorted, so that each example succeeds."""
+    name = operation["operationId"]
+    return LAST_OPERATIONS.index(name) + 1 if name in LAST_OPERATIONS else 0
 
 
 def first_key_id(register: Register) -> str:

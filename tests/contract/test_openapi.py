@@ -20,6 +20,7 @@ from tests.contract.examples import (
     draw_chart,
     first_example,
     iterate_operations,
+    order_of,
     path_of,
     render_answers,
     send_example,
@@ -279,12 +280,7 @@ def test_the_document_names_each_list_once_and_is_small() -> None:
 
 
 def test_every_example_of_a_body_is_accepted(starter_register: Register) -> None:
-    # All operations run on one register, so the takedowns come last.
-    last = ("post_reinstatement", "post_retraction", "post_takedown", "post_document_takedown", "post_source_takedown")
-    names = [name for name in WRITES if NAMED[name][1]["operationId"] not in last]
-    names += [name for each in last for name in WRITES if NAMED[name][1]["operationId"] == each]
-    assert len(names) == len(WRITES)
-    for name in names:
+    for name in sorted(WRITES, key=lambda each: order_of(NAMED[each][1])):
         method, path = name.split(" ")
         operation = NAMED[name][1]
         answer = send_example(starter_register, method, path, operation)

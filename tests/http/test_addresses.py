@@ -16,7 +16,7 @@ from sqlmodel import SQLModel
 from app.http.addresses import PathPrefix, find_first_segments
 from app.main import CounterclaimApp
 from app.starter.load import starter_id
-from tests.contract.examples import iterate_operations, path_of, send_example, suffixes_of
+from tests.contract.examples import iterate_operations, order_of, path_of, send_example, suffixes_of
 from tests.registers import DatabaseCopies, Register, open_register
 
 BASE = "https://news.example/claims"
@@ -26,15 +26,6 @@ CLAIM = starter_id("gs-2025-06-12")
 STREAM = "text/event-stream"
 UNCHECKED_PATHS = {"/robots.txt", "/metrics"}
 """Paths whose response contains paths by its format, or routes."""
-
-LAST_OPERATIONS = (
-    "post_reinstatement",
-    "post_retraction",
-    "post_takedown",
-    "post_document_takedown",
-    "post_source_takedown",
-)
-"""Operations whose examples follow all others on one register."""
 
 
 @contextmanager
@@ -142,8 +133,7 @@ def test_every_address_of_every_read_is_whole(based_register: Register) -> None:
 def test_every_address_of_every_write_is_whole(make_database: Callable[[str], str]) -> None:
     with serve_under(make_database("starter"), BASE) as register:
         writes = [each for each in operations(register) if each[0] != "get"]
-        last = {name: number for number, name in enumerate(LAST_OPERATIONS, 1)}
-        for method, path, operation in sorted(writes, key=lambda each: last.get(each[2]["operationId"], 0)):
+        for method, path, operation in sorted(writes, key=lambda each: order_of(each[2])):
             answer = send_example(register, method, path, operation)
             check_response(register, f"{method} {path}", answer)
             if "links" in answer.json():
